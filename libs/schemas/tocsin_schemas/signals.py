@@ -1,0 +1,52 @@
+"""Messages that are neither facts of an incident nor commands: alarm clocks, dead letters and pushed samples."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tocsin_schemas.labels import Labels
+from tocsin_schemas.moments import Moment
+from tocsin_schemas.parts import IncidentRef, Part
+from tocsin_schemas.payload import Payload, by_type
+from tocsin_schemas.text import Line, Name, Text
+
+
+class TimerDue(Payload):
+    """An alarm clock rings: look at this incident. Whether anything is due, its log says."""
+
+    incident: IncidentRef
+    deadline: Annotated[str, Field(min_length=1, max_length=64)]
+    due_at: Moment
+
+
+class DeadLettered(Payload):
+    """A message that could not be handled, whole, and why."""
+
+    service: Name
+    stream: Name
+    sequence: Annotated[int, Field(ge=0)]
+    original_subject: Line
+    reason: Text
+    deliveries: Annotated[int, Field(ge=0)]
+    headers: dict[str, Text] = Field(default_factory=dict, max_length=256)
+    payload_base64: str = Field(default="", max_length=1_400_000)
+
+
+class Sample(Part):
+    """One measured value of one series."""
+
+    name: Name
+    labels: Labels
+    at: Moment
+    value: float
+
+
+class SamplesPushed(Payload):
+    """Samples that a source pushes instead of being scraped."""
+
+    source: Name
+    samples: tuple[Sample, ...] = Field(max_length=10_000)
+
+
+SIGNALS: dict[str, type[Payload]] = by_type((TimerDue, DeadLettered, SamplesPushed))
+"""Every signal by its CloudEvents type."""
