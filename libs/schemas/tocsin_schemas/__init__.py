@@ -10,7 +10,7 @@ from tocsin_schemas.events import ALERT_EVENTS, EVENTS, INCIDENT_EVENTS
 from tocsin_schemas.labels import Labels
 from tocsin_schemas.parts import Actor, DeadlineKind, GroupedAlert, PlaybookRef, Role, RunbookOutcome
 from tocsin_schemas.payload import Command, Event, Payload
-from tocsin_schemas.signals import SIGNALS, DeadLettered, SamplesPushed, TimerDue
+from tocsin_schemas.signals import SIGNALS, DeadLettered, PlaybookPublished, SamplesPushed, TimerDue
 
 __all__ = [
     "ALERT_EVENTS",
@@ -29,6 +29,7 @@ __all__ = [
     "GroupedAlert",
     "Labels",
     "Payload",
+    "PlaybookPublished",
     "PlaybookRef",
     "Role",
     "RunbookOutcome",

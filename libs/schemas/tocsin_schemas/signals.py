@@ -6,9 +6,12 @@ from pydantic import Field
 
 from tocsin_schemas.labels import Labels
 from tocsin_schemas.moments import Moment
-from tocsin_schemas.parts import IncidentRef, Part
+from tocsin_schemas.parts import IncidentRef, Part, PlaybookRef
 from tocsin_schemas.payload import Payload, by_type
 from tocsin_schemas.text import Line, Name, Text
+
+MAX_PLAYBOOK = 500_000
+"""Characters of a playbook's text; with its wrapping it stays under the server's limit of one MiB."""
 
 
 class TimerDue(Payload):
@@ -48,5 +51,12 @@ class SamplesPushed(Payload):
     samples: tuple[Sample, ...] = Field(max_length=10_000)
 
 
-SIGNALS: dict[str, type[Payload]] = by_type((TimerDue, DeadLettered, SamplesPushed))
+class PlaybookPublished(Payload):
+    """A playbook's text is in force from here on. The same text has the same revision, for ever."""
+
+    playbook: PlaybookRef
+    text: str = Field(max_length=MAX_PLAYBOOK, description="The YAML document")
+
+
+SIGNALS: dict[str, type[Payload]] = by_type((TimerDue, DeadLettered, SamplesPushed, PlaybookPublished))
 """Every signal by its CloudEvents type."""

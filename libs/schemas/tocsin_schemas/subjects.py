@@ -17,6 +17,7 @@ __all__ = [
     "DEADLETTERS",
     "INCIDENTS",
     "METRICS",
+    "PLAYBOOKS",
     "TIMERS_AT",
     "TIMERS_DUE",
     "IncidentSubject",
@@ -29,6 +30,7 @@ __all__ = [
     "incident_subject",
     "metrics_subject",
     "parse_incident_subject",
+    "playbook_subject",
     "service_log_filter",
     "timer_at_subject",
     "timer_due_subject",
@@ -42,6 +44,7 @@ COMMANDS = f"{ROOT}.commands.*.*"
 TIMERS_AT = f"{ROOT}.timers.at.*.*"
 TIMERS_DUE = f"{ROOT}.timers.due.*.*"
 DEADLETTERS = f"{ROOT}.deadletters.*"
+PLAYBOOKS = f"{ROOT}.playbooks.*"
 
 ALERT_SHARDS = 64
 
@@ -109,6 +112,11 @@ def timer_due_subject(service: str, incident: str, deadline: str) -> str:
 
 def _timer_key(incident: str, deadline: str) -> str:
     return f"{_token(incident, 'incident')}-{_digest(deadline)}"
+
+
+def playbook_subject(name: str) -> str:
+    """Where the texts of this playbook are published. The name is hashed: it is the user's."""
+    return f"{ROOT}.playbooks.{_digest(name)}"
 
 
 def deadletter_subject(service: str) -> str:

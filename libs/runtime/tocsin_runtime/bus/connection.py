@@ -1,0 +1,219 @@
+"""One connection to NATS that outlives broker restarts, and publishing on it.
+
+FastStream owns the connection (its broker carries handlers, middleware and AsyncAPI); the settings are ours:
+endless reconnects, pings every 5 s, and a process that ends rather than spins if the client ever closes for good.
+"""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from faststream import BaseMiddleware
+from faststream.nats import NatsBroker
+from faststream.security import SASLPlaintext
+from nats.aio.client import Client
+from nats.errors import (
+    ConnectionClosedError,
+    ConnectionReconnectingError,
+    MaxPayloadError,
+    NoRespondersError,
+    OutboundBufferLimitError,
+)
+from nats.errors import TimeoutError as NatsTimeoutError
+
+from tocsin_runtime.bus.errors import AlreadyInLogError, BusUnavailableError, LostRaceError
+from tocsin_runtime.clock import Clock, SystemClock
+from tocsin_schemas import Envelope, Payload, encode
+
+__all__ = ["WRITE_TIMEOUT", "Address", "Connection", "Written", "refusal"]
+
+log = structlog.get_logger(__name__)
+
+WRITE_TIMEOUT = 5.0
+"""Seconds to wait for an acknowledgement. A leader election takes longer than FastStream's default of 0.5 s."""
+
+_WRONG_LAST_SEQUENCE = {10071, 10164}
+_DUPLICATE_IN_BATCH = 10201
+_UNSENT = (ConnectionClosedError, ConnectionReconnectingError, OutboundBufferLimitError)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where NATS is, and as whom we come."""
+
+    url: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The server's acknowledgement. `duplicate`: the stream had this id already, at this sequence."""
+
+    sequence: int
+    duplicate: bool = False
+
+
+class Connection:
+    """A connection for one service (or one tool). `name` is how the server's monitoring shows it."""
+
+    def __init__(
+        self,
+        address: Address,
+        name: str,
+        *,
+        clock: Clock | None = None,
+        middlewares: Sequence[type[BaseMiddleware[Any, Any]] | Callable[..., Any]] = (),
+    ) -> None:
+        self.name = name
+        self.clock = clock or SystemClock()
+        self._on_reconnect: dict[int, Callable[[], None]] = {}
+        self._keys = itertools.count()
+        self._closing = False
+        self.lost_for_good = asyncio.Event()
+        security = SASLPlaintext(address.user, address.password) if address.user else None
+        self.broker = NatsBroker(
+            address.url.split(","),
+            name=f"tocsin-{name}",
+            security=security,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.2,  # type: ignore[arg-type]  # seconds; FastStream declares int, nats-py sleeps on it
+            ping_interval=5,
+            max_outstanding_pings=2,
+            connect_timeout=2,
+            drain_timeout=5,
+            logger=None,
+            apply_types=False,
+            inbox_prefix=f"_INBOX_{name}",
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnected,
+            reconnected_cb=self._on_reconnected,
+            closed_cb=self._on_closed,
+            middlewares=middlewares,
+        )
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Connect. Waits for a server as long as it takes; the caller bounds it where it must."""
+        await self.broker.connect()
+
+    async def close(self) -> None:
+        """Close, whether or not the server can be reached."""
+        self._closing = True
+        if self.broker._connection is None:
+            return
+        client = self.client
+        try:
+            if client.is_connected:
+                await asyncio.wait_for(client.flush(), 2)
+        except (TimeoutError, NatsTimeoutError, *_UNSENT) as error:
+            log.info("closing without a last flush", reason=repr(error))
+        finally:
+            await client.close()
+
+    @property
+    def client(self) -> Client:
+        """The nats-py client."""
+        client: Client = self.broker.config.connection_state.connection
+        return client
+
+    @property
+    def is_connected(self) -> bool:
+        return self.broker._connection is not None and self.client.is_connected
+
+    def on_reconnect(self, call: Callable[[], None]) -> Callable[[], None]:
+        """Call this after each reconnect. Answers with what takes it back."""
+        key = next(self._keys)
+        self._on_reconnect[key] = call
+
+        def forget() -> None:
+            self._on_reconnect.pop(key, None)
+
+        return forget
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    async def publish(
+        self, subject: str, envelope: Envelope[Payload], *, expect: Mapping[str, str] | None = None
+    ) -> Written:
+        """Write one message; the answer is its place in the stream, once it is on disk.
+
+        A lost answer is repeated with the same id, which the stream takes once. Raises BusUnavailableError when
+        no answer comes, LostRaceError when an expectation (`expect`: headers of NATS) does not hold.
+        """
+        headers, body = encode(envelope)
+        return await self.publish_raw(subject, body, {**headers, **(expect or {})})
+
+    async def publish_raw(self, subject: str, body: bytes, headers: Mapping[str, str], *, attempts: int = 3) -> Written:
+        """As `publish`, for a message that is encoded already."""
+        failure = BusUnavailableError(f"{subject}: not sent")
+        for attempt in range(attempts):
+            if attempt:
+                await asyncio.sleep(0.05 * 2**attempt)
+            try:
+                return _acknowledged(await self.request(subject, body, headers, timeout=WRITE_TIMEOUT))
+            except BusUnavailableError as error:
+                failure = error
+        raise failure
+
+    async def request(
+        self, subject: str, body: bytes = b"", headers: Mapping[str, str] | None = None, *, timeout: float = 5.0
+    ) -> dict[str, Any]:
+        """Ask and read the JSON answer. Raises BusUnavailableError when there is none."""
+        try:
+            answer = await self.client.request(
+                subject, body, timeout=timeout, headers=dict(headers) if headers else None
+            )
+        except (NatsTimeoutError, NoRespondersError, *_UNSENT) as error:
+            raise BusUnavailableError(f"{subject}: {type(error).__name__}") from error
+        except MaxPayloadError as error:
+            raise ValueError(f"{subject}: {len(body)} bytes are more than NATS takes in one message") from error
+        read: dict[str, Any] = json.loads(answer.data)
+        return read
+
+    async def send(self, subject: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """Publish without waiting for an answer: for all but the last message of an atomic batch."""
+        try:
+            await self.client.publish(subject, body, headers=dict(headers))
+        except _UNSENT as error:
+            raise BusUnavailableError(f"{subject}: {type(error).__name__}") from error
+
+    # --- what the client tells us -------------------------------------------------------------------------------------
+
+    async def _on_error(self, error: Exception) -> None:
+        log.warning("nats client error", connection=self.name, error=repr(error))
+
+    async def _on_disconnected(self) -> None:
+        if not self._closing:
+            log.warning("lost the connection to nats", connection=self.name)
+
+    async def _on_reconnected(self) -> None:
+        log.info("connected to nats again", connection=self.name)
+        for call in tuple(self._on_reconnect.values()):
+            call()
+
+    async def _on_closed(self) -> None:
+        if not self._closing:
+            log.error("the connection to nats is closed for good", connection=self.name)
+            self.lost_for_good.set()
+
+
+def _acknowledged(answer: Mapping[str, Any]) -> Written:
+    if error := answer.get("error"):
+        raise refusal(error)
+    return Written(int(answer["seq"]), bool(answer.get("duplicate", False)))
+
+
+def refusal(error: Mapping[str, Any]) -> Exception:
+    """The server's refusal of a write, as the exception that says what to do about it."""
+    code, text = int(error.get("err_code", 0)), str(error.get("description", ""))
+    if code in _WRONG_LAST_SEQUENCE:
+        return LostRaceError(text)
+    if code == _DUPLICATE_IN_BATCH:
+        return AlreadyInLogError(text)
+    return BusUnavailableError(f"refused by nats: {text} ({code})")

@@ -1,0 +1,151 @@
+"""Follow a stream from a place on: in order, without gaps, for ever. For read models and indexes, not for work.
+
+An ephemeral pull consumer without acknowledgements. Every message carries the consumer's own count; a gap in it
+(something was lost on the way), a reconnect or a lost consumer leads to a new consumer from where we stand.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from uuid import uuid4
+
+import structlog
+from nats.aio.msg import Msg
+
+from tocsin_runtime.bus.connection import Connection
+from tocsin_runtime.bus.errors import BusUnavailableError
+from tocsin_runtime.bus.pull import PullLoop
+from tocsin_runtime.topology import ConsumerSpec
+from tocsin_schemas import Envelope, EnvelopeError, Payload, decode
+
+__all__ = ["Follower"]
+
+log = structlog.get_logger(__name__)
+
+OnEvents = Callable[[Sequence[Envelope[Payload]]], Awaitable[None]]
+_BATCH = 500
+
+
+class Follower:
+    """Hands every message after `after` to `on_events`, in batches, each at least once and in order.
+
+    `on_events` must have kept what it was given before it returns: `position` moves on then. If it raises
+    BusUnavailableError, it is given the same events again.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        stream: str,
+        filters: tuple[str, ...],
+        on_events: OnEvents,
+        *,
+        service: str,
+        after: int = 0,
+    ) -> None:
+        self._connection = connection
+        self._stream, self._filters, self._service = stream, filters, service
+        self._on_events = on_events
+        self.position = after
+        self.caught_up = asyncio.Event()
+        self._count = 0
+        self._fresh = False
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+        self._pull: PullLoop | None = None
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name=f"follow {self._stream}")
+
+    async def stop(self) -> None:
+        self._stopping = True
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        if self._pull is not None:
+            await self._pull.close()
+
+    @property
+    def failed(self) -> BaseException | None:
+        """Why it has ended although nobody stopped it."""
+        if self._task is None or not self._task.done() or self._stopping or self._task.cancelled():
+            return None
+        return self._task.exception()
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            try:
+                await self._follow_with_a_new_consumer()
+            except BusUnavailableError as error:
+                log.info("following again", stream=self._stream, after=self.position, reason=str(error))
+                await asyncio.sleep(0.2)
+
+    async def _follow_with_a_new_consumer(self) -> None:
+        spec = ConsumerSpec(
+            f"follow-{self._service}-{uuid4().hex[:12]}", self._service, self._stream, self._filters, "", batch=_BATCH
+        )
+        pull = self._pull = PullLoop(self._connection, spec, lambda: self._create(spec))
+        self._fresh, self._count = True, 0
+        forget = self._connection.on_reconnect(self._start_over)
+        try:
+            await pull.open()
+            while not self._stopping and self._fresh:
+                messages = await pull.next(_BATCH)
+                if messages:
+                    await self._take(messages)
+        finally:
+            forget()
+            await pull.close()
+
+    def _start_over(self) -> None:
+        self._fresh = False
+
+    async def _create(self, spec: ConsumerSpec) -> None:
+        """Create the ephemeral consumer once; asked a second time (it is gone), start over instead."""
+        info = await self._connection.request(f"$JS.API.CONSUMER.INFO.{spec.stream}.{spec.name}")
+        if "error" not in info:
+            return
+        if self._count or not self._fresh:
+            self._start_over()
+            return
+        filters = list(spec.filters)
+        config: dict[str, object] = {
+            "name": spec.name,
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": self.position + 1,
+            "ack_policy": "none",
+            "inactive_threshold": 60_000_000_000,
+            "mem_storage": True,
+            "num_replicas": 1,
+            "filter_subjects": filters,
+        }
+        body = json.dumps({"stream_name": spec.stream, "config": config, "action": "create"}).encode()
+        answer = await self._connection.request(f"$JS.API.CONSUMER.CREATE.{spec.stream}.{spec.name}", body)
+        if "error" in answer:
+            raise BusUnavailableError(f"following {spec.stream}: {answer['error'].get('description')}")
+        if int(answer.get("num_pending", 0)) == 0:
+            self.caught_up.set()
+
+    async def _take(self, messages: Sequence[Msg]) -> None:
+        events: list[Envelope[Payload]] = []
+        last = self.position
+        pending = 0
+        for message in messages:
+            metadata = message.metadata
+            if metadata.sequence.consumer != self._count + 1:
+                log.warning("a gap while following; starting over", stream=self._stream, after=last)
+                self._start_over()
+                break
+            self._count += 1
+            last, pending = metadata.sequence.stream, metadata.num_pending
+            try:
+                events.append(decode(message.headers, message.data, sequence=last))
+            except EnvelopeError as error:
+                log.error("skipping what cannot be read", stream=self._stream, sequence=last, reason=str(error))
+        if events:
+            await self._on_events(events)
+        self.position = last
+        if pending == 0 and self._fresh:
+            self.caught_up.set()

@@ -1,0 +1,154 @@
+"""The log of incidents: append a decision whole, or learn that somebody else was first.
+
+One incident's order is kept by an expectation on its last sequence (optimistic concurrency). Several events, also
+of several incidents, go in one atomic batch: all or none (NATS ADR-50). A single event needs no batch, which
+is four times as fast.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+import structlog
+from nats.errors import TimeoutError as NatsTimeoutError
+
+from tocsin_runtime.bus.connection import WRITE_TIMEOUT, Connection, refusal
+from tocsin_runtime.bus.errors import AlreadyInLogError, BusUnavailableError
+from tocsin_schemas import Envelope, Event, decode, encode
+from tocsin_schemas.subjects import incident_filter, incident_subject, service_log_filter
+
+__all__ = ["MAX_BATCH", "Append", "IncidentLog"]
+
+logger = structlog.get_logger(__name__)
+
+STREAM = "INCIDENTS"
+MAX_BATCH = 1000
+"""Messages that the server takes in one atomic batch."""
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Events of one incident that follow from what was known at `expected`.
+
+    `expected` is the sequence of the last message under `scope` that the decision knew, 0 for none.
+    """
+
+    incident: str
+    events: tuple[Envelope[Event], ...]
+    expected: int
+    scope: str
+
+
+class IncidentLog:
+    """Reads and appends incidents' events."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def append(self, appends: Sequence[Append]) -> list[tuple[Envelope[Event], ...]]:
+        """Append all of it or nothing; the answer is the events with their sequences.
+
+        Raises LostRaceError and AlreadyInLogError (nothing was written: load, decide again) and
+        BusUnavailableError (it may have been written: load, and see).
+        """
+        if sum(len(append.events) for append in appends) > MAX_BATCH:
+            raise ValueError(f"more than {MAX_BATCH} events in one append")
+        messages = [message for append in appends for message in _messages(append)]
+        if not messages:
+            return [() for _ in appends]
+        if len(messages) == 1:
+            subject, headers, body = messages[0]
+            written = await self._connection.publish_raw(subject, body, headers)
+            if written.duplicate:
+                raise AlreadyInLogError(f"{subject}: this event is in the log at {written.sequence}")
+            first = written.sequence
+        else:
+            first = await self._append_batch(messages)
+        return _with_sequences(appends, first)
+
+    async def _append_batch(self, messages: Sequence[tuple[str, dict[str, str], bytes]]) -> int:
+        batch = uuid4().hex  # names one attempt to the server; nothing else depends on it
+        last = len(messages)
+        answer: dict[str, object] = {}
+        for position, (subject, headers, body) in enumerate(messages, 1):
+            marked = {**headers, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(position)}
+            if position < last:
+                await self._connection.send(subject, body, marked)
+            else:
+                marked["Nats-Batch-Commit"] = "1"
+                answer = await self._connection.request(subject, body, marked, timeout=WRITE_TIMEOUT)
+        error = answer.get("error")
+        if isinstance(error, Mapping):
+            raise refusal(error)
+        return int(str(answer["seq"])) - last + 1
+
+    async def load(self, incident: str, *, after: int = 0, service: str | None = None) -> list[Envelope[Event]]:
+        """The incident's events after sequence `after`, in order; of one service only where one is named.
+
+        Raises BusUnavailableError when the answer does not come whole.
+        """
+        subject = service_log_filter(incident, service) if service else incident_filter(incident)
+        events: list[Envelope[Event]] = []
+        start, more = after + 1, True
+        while more:
+            page, more = await self._page(subject, start)
+            events.extend(page)
+            if page:
+                start = page[-1].sequence + 1
+        return events
+
+    async def _page(self, subject: str, start: int) -> tuple[list[Envelope[Event]], bool]:
+        client = self._connection.client
+        inbox = client.new_inbox()
+        subscription = await client.subscribe(inbox)
+        query = {"seq": start, "next_by_subj": subject, "batch": _PAGE}
+        try:
+            await self._connection.client.publish(
+                f"$JS.API.DIRECT.GET.{STREAM}", json.dumps(query).encode(), reply=inbox
+            )
+            page: list[Envelope[Event]] = []
+            while True:
+                message = await subscription.next_msg(WRITE_TIMEOUT)
+                headers = {str(name): str(value) for name, value in (message.headers or {}).items()}
+                status = headers.get("Status")
+                if status == "404":
+                    return page, False
+                if status == "204":
+                    return page, int(headers.get("Nats-Num-Pending", "0")) > 0
+                if status is not None:
+                    raise BusUnavailableError(f"reading {subject}: status {status}")
+                page.append(_read(headers, message.data))
+        except NatsTimeoutError as error:
+            raise BusUnavailableError(f"reading {subject}: no answer") from error
+        finally:
+            await subscription.unsubscribe()
+
+
+def _messages(append: Append) -> list[tuple[str, dict[str, str], bytes]]:
+    written = []
+    for position, event in enumerate(append.events):
+        headers, body = encode(event)
+        headers["Nats-Expected-Stream"] = STREAM
+        if position == 0:
+            headers["Nats-Expected-Last-Subject-Sequence"] = str(append.expected)
+            headers["Nats-Expected-Last-Subject-Sequence-Subject"] = append.scope
+        written.append((incident_subject(append.incident, type(event.data)), headers, body))
+    return written
+
+
+def _with_sequences(appends: Sequence[Append], first: int) -> list[tuple[Envelope[Event], ...]]:
+    stored, sequence = [], first
+    for append in appends:
+        stored.append(tuple(event.at(sequence + offset) for offset, event in enumerate(append.events)))
+        sequence += len(append.events)
+    return stored
+
+
+def _read(headers: Mapping[str, str], body: bytes) -> Envelope[Event]:
+    envelope = decode(headers, body, sequence=int(headers["Nats-Sequence"]), trusted=True)
+    if not isinstance(envelope.data, Event):
+        raise TypeError(f"{envelope.type} in the log of incidents is not an event")
+    return envelope  # type: ignore[return-value]  # narrowed above; mypy does not narrow through the field

@@ -1,0 +1,294 @@
+"""Load, decide, append: the one way a service changes an incident.
+
+A core gives two pure functions: `evolve` folds the log into a state, and a decision turns a state and an input
+into events. This module does the rest: it keeps folded states, appends what was decided under the expectation
+that nothing has changed since, and decides again when something has. Inputs of many incidents are decided one
+after the other in memory and appended in one atomic batch (group commit).
+
+A message that was decided on before, by us before a crash or by another replica, is known by its id being the
+cause of an event in the log; it is not decided on again.
+"""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, Literal, Protocol, TypeVar
+
+import structlog
+
+from tocsin_runtime.bus.errors import AlreadyInLogError, BusUnavailableError, LostRaceError
+from tocsin_runtime.bus.log import MAX_BATCH, Append, IncidentLog
+from tocsin_runtime.clock import Clock
+from tocsin_runtime.metrics import APPENDED, DECISION_SECONDS, LOST_RACES
+from tocsin_schemas import Envelope, Event, caused_by
+from tocsin_schemas.subjects import incident_filter, service_log_filter
+
+__all__ = ["Decided", "Decider", "Fold", "Known", "Work"]
+
+log = structlog.get_logger(__name__)
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+Guard = Literal["own", "all"]
+"""What must not have changed for an append to hold: what this service said of the incident, or what anybody did."""
+
+_ATTEMPTS = 10
+_KEPT = 20_000
+
+
+class Fold(Protocol[S]):
+    """How a core reads the log."""
+
+    def empty(self, incident: str) -> S:
+        """The state of an incident of which nothing is known."""
+        ...
+
+    def evolve(self, state: S, event: Envelope[Event]) -> S:
+        """What the event means."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Known(Generic[S]):
+    """A folded incident: its state, up to where it was read, and which messages were decided on."""
+
+    state: S
+    last: int = 0
+    own_last: int = 0
+    causes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Decided(Generic[S]):
+    """What came of one decision: the state after it, and the events it added (none if it was decided before)."""
+
+    state: S
+    events: tuple[Envelope[Event], ...]
+
+
+class Work(Generic[S]):
+    """What has been decided and not yet appended. States read through it include what it holds."""
+
+    def __init__(self, decider: "Decider[S]", now: datetime) -> None:
+        self._decider = decider
+        self.now = now
+        self._base: dict[str, Known[S]] = {}
+        self._new: dict[str, list[Envelope[Event]]] = {}
+        self._state: dict[str, Known[S]] = {}
+        self._guards: dict[str, Guard] = {}
+        self._fresh: set[str] = set()
+
+    async def known(self, incident: str) -> Known[S]:
+        """The incident as it would stand after this work."""
+        if incident not in self._state:
+            known, fresh = await self._decider.load(incident)
+            self._base[incident] = self._state[incident] = known
+            if fresh:
+                self._fresh.add(incident)
+        return self._state[incident]
+
+    async def decide(
+        self, incident: str, cause: str, decide: Callable[[S, datetime], Sequence[Event]], *, guard: Guard = "own"
+    ) -> tuple[Envelope[Event], ...]:
+        """Decide because of the message `cause`, unless that was done before; the answer is what was added.
+
+        A decision to do nothing is made on a state that was just read: unlike an append, nothing would tell that
+        it was stale.
+        """
+        known = await self.known(incident)
+        if cause in known.causes:
+            return ()
+        events = decide(known.state, self.now)
+        if not events and incident not in self._fresh and incident not in self._new:
+            known = self._base[incident] = self._state[incident] = await self._decider.read_on(incident, known)
+            self._fresh.add(incident)
+            events = () if cause in known.causes else decide(known.state, self.now)
+        return self._record(incident, known, cause, events, guard)
+
+    def _record(
+        self, incident: str, known: Known[S], cause: str, events: Sequence[Event], guard: Guard
+    ) -> tuple[Envelope[Event], ...]:
+        if not events:
+            return ()
+        service = self._decider.service
+        wrapped = tuple(
+            caused_by(cause, position, service, incident, self.now, event) for position, event in enumerate(events)
+        )
+        state = known.state
+        for envelope in wrapped:
+            state = self._decider.fold.evolve(state, envelope)
+        self._state[incident] = Known(state, known.last, known.own_last, known.causes | {cause})
+        self._new.setdefault(incident, []).extend(wrapped)
+        if guard == "all" or incident not in self._guards:
+            self._guards[incident] = guard
+        return wrapped
+
+    @property
+    def size(self) -> int:
+        """How many events are waiting to be appended."""
+        return sum(map(len, self._new.values()))
+
+    def appends(self) -> list[Append]:
+        """What to append, each under its expectation."""
+        service = self._decider.service
+        made = []
+        for incident, events in self._new.items():
+            base = self._base[incident]
+            if self._guards[incident] == "all":
+                expected, scope = base.last, incident_filter(incident)
+            else:
+                expected, scope = base.own_last, service_log_filter(incident, service)
+            made.append(Append(incident, tuple(events), expected, scope))
+        return made
+
+    def touched(self) -> Iterable[str]:
+        return self._state.keys()
+
+    def after(self, stored: Sequence[tuple[Envelope[Event], ...]]) -> dict[str, tuple[Known[S], Known[S]]]:
+        """By incident: the state that now stands, and how far the log has been read without a gap."""
+        states: dict[str, tuple[Known[S], Known[S]]] = {}
+        for incident, events in zip(self._new, stored, strict=True):
+            known, last = self._state[incident], events[-1].sequence
+            after = Known(known.state, last, last, known.causes)
+            # With "own" as guard and everybody's events in the state, others may have written in between.
+            gapless = self._decider.reads == "own" or self._guards[incident] == "all"
+            states[incident] = (after, after if gapless else self._base[incident])
+        return states
+
+
+@dataclass
+class Decider(Generic[S]):
+    """Decides on incidents for one service.
+
+    `reads` says whose events the state is folded from: this service's own, or everybody's. With "all" the state
+    is brought up to date from the log before every decision; with "own" the append's expectation tells when it
+    is stale.
+    """
+
+    log: IncidentLog
+    service: str
+    fold: Fold[S]
+    clock: Clock
+    reads: Guard = "own"
+    _states: "OrderedDict[str, Known[S]]" = field(default_factory=OrderedDict)
+
+    # --- states -------------------------------------------------------------------------------------------------------
+
+    async def load(self, incident: str) -> tuple[Known[S], bool]:
+        """The incident from memory or from the log, and whether it was read from the log just now."""
+        known = self._states.get(incident)
+        if known is not None and self.reads == "own":
+            self._states.move_to_end(incident)
+            return known, False
+        return await self.read_on(incident, known or Known(self.fold.empty(incident))), True
+
+    async def read_on(self, incident: str, known: Known[S]) -> Known[S]:
+        """`known` and what the log has after it."""
+        service = self.service if self.reads == "own" else None
+        known = self.folded(known, await self.log.load(incident, after=known.last, service=service))
+        self.keep(incident, known)
+        return known
+
+    def folded(self, known: Known[S], events: Iterable[Envelope[Event]]) -> Known[S]:
+        """`known` after these events of the log; those it has seen are passed over."""
+        state, last, own_last, causes = known.state, known.last, known.own_last, set(known.causes)
+        for event in events:
+            if event.sequence <= last:
+                continue
+            last = event.sequence
+            if self.service == event.data.OWNER:
+                own_last = event.sequence
+                causes.add(event.cause)
+            state = self.fold.evolve(state, event)
+        return Known(state, last, own_last, frozenset(causes))
+
+    def keep(self, incident: str, known: Known[S]) -> None:
+        """Remember a state, and forget the one that was used longest ago when there are too many."""
+        self._states[incident] = known
+        self._states.move_to_end(incident)
+        if len(self._states) > _KEPT:
+            self._states.popitem(last=False)
+
+    def forget(self, incident: str) -> None:
+        """Read this incident from the log next time."""
+        self._states.pop(incident, None)
+
+    # --- decisions ----------------------------------------------------------------------------------------------------
+
+    async def one(
+        self,
+        incident: str,
+        cause: str,
+        decide: Callable[[S, datetime], Sequence[Event]],
+        *,
+        guard: Guard = "own",
+    ) -> Decided[S]:
+        """Decide on one incident because of `cause`. Raises BusUnavailableError when the log cannot be reached."""
+        added: list[tuple[Envelope[Event], ...]] = [()]
+        seen: list[S] = []
+
+        async def decide_one(work: Work[S], _: None) -> None:
+            added[0] = await work.decide(incident, cause, decide, guard=guard)
+            seen[:] = [(await work.known(incident)).state]
+
+        await self.many([None], decide_one)
+        return Decided(seen[0], added[0])
+
+    async def many(self, inputs: Sequence[T], decide: Callable[[Work[S], T], Awaitable[None]]) -> dict[str, Known[S]]:
+        """Decide on all inputs and append everything at once; one by one where that is refused.
+
+        The answer is each changed incident as it stands now. Raises BusUnavailableError when the log cannot be
+        reached; what was appended until then is known by its causes when the inputs come again.
+        """
+        with DECISION_SECONDS.labels(self.service).time():
+            try:
+                return await self._attempt(inputs, decide)
+            except (LostRaceError, AlreadyInLogError) as refusal:
+                LOST_RACES.labels(self.service).inc()
+                log.debug("deciding again, one by one", service=self.service, reason=str(refusal))
+            changed: dict[str, Known[S]] = {}
+            for given in inputs:
+                changed.update(await self._until_it_holds(given, decide))
+            return changed
+
+    async def _until_it_holds(self, given: T, decide: Callable[[Work[S], T], Awaitable[None]]) -> dict[str, Known[S]]:
+        for attempt in range(_ATTEMPTS):
+            try:
+                return await self._attempt([given], decide)
+            except (LostRaceError, AlreadyInLogError):
+                LOST_RACES.labels(self.service).inc()
+                if attempt:
+                    await self.clock.sleep(0.002 * 2**attempt)
+        raise BusUnavailableError(f"{self.service}: lost {_ATTEMPTS} races for one decision")
+
+    async def _attempt(
+        self, inputs: Sequence[T], decide: Callable[[Work[S], T], Awaitable[None]]
+    ) -> dict[str, Known[S]]:
+        changed: dict[str, Known[S]] = {}
+        work = Work(self, self.clock.now())
+        for given in inputs:
+            await decide(work, given)
+            if work.size > MAX_BATCH // 2:
+                changed.update(await self._commit(work))
+                work = Work(self, self.clock.now())
+        changed.update(await self._commit(work))
+        return changed
+
+    async def _commit(self, work: Work[S]) -> dict[str, Known[S]]:
+        appends = work.appends()
+        try:
+            stored = await self.log.append(appends)
+        except (LostRaceError, AlreadyInLogError, BusUnavailableError):
+            for incident in work.touched():
+                self.forget(incident)
+            raise
+        if not appends:
+            return {}
+        APPENDED.labels(self.service).inc(work.size)
+        changed = {}
+        for incident, (known, read_up_to) in work.after(stored).items():
+            self.keep(incident, read_up_to)
+            changed[incident] = known
+        return changed

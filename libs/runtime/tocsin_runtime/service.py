@@ -1,0 +1,228 @@
+"""A service's life: connect, check the promises, declare, start handlers, become ready; drain and stop.
+
+`Host` is what a service's `app.py` is given to wire itself with; `run` is the process around it.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+import structlog
+import uvloop
+from starlette.routing import BaseRoute
+
+from tocsin_runtime.bus.connection import Address, Connection
+from tocsin_runtime.bus.consume import Consumer, Handler
+from tocsin_runtime.bus.errors import BusError
+from tocsin_runtime.bus.follow import Follower, OnEvents
+from tocsin_runtime.bus.log import IncidentLog
+from tocsin_runtime.bus.provision import assert_promises, provision
+from tocsin_runtime.bus.timers import Timers
+from tocsin_runtime.clock import Clock, SystemClock
+from tocsin_runtime.logs import configure_logging
+from tocsin_runtime.metrics import CONSUMER_SILENCE
+from tocsin_runtime.ops import OpsServer
+from tocsin_runtime.playbooks import Playbooks
+from tocsin_runtime.settings import ServiceSettings, SettingsError, load_settings
+from tocsin_runtime.telemetry import Telemetry
+from tocsin_runtime.topology import CONSUMERS
+
+__all__ = ["Build", "Host", "run", "serve"]
+
+log = structlog.get_logger(__name__)
+
+G = TypeVar("G", bound=ServiceSettings)
+_SILENT = 10.0
+"""Seconds without a sign of life of a consumer after which the service is not ready."""
+
+
+class Host(Generic[G]):
+    """What a service runs in. `build` wires the service; `start` and `stop` are its life."""
+
+    def __init__(self, settings: G, build: "Build[G]", *, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.service = settings.SERVICE
+        self.clock = clock or SystemClock()
+        self.replica = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}"
+        self.telemetry = Telemetry(self.service, settings.otlp_endpoint)
+        address = Address(settings.nats_url, settings.nats_user, settings.nats_password.get_secret_value())
+        self.connection = Connection(address, self.service, clock=self.clock, middlewares=self.telemetry.middlewares)
+        self.incidents = IncidentLog(self.connection)
+        self.timers = Timers(self.connection, self.service)
+        self.playbooks = Playbooks(self.connection, self.service)
+        self.failed = asyncio.Event()
+        self._consumers: list[Consumer] = []
+        self._followers: list[Follower] = []
+        self._background: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._routes: list[BaseRoute] = []
+        self._checks: dict[str, Callable[[], str | None]] = {}
+        self._at_start: list[Callable[[], Awaitable[None]]] = []
+        self._at_stop: list[Callable[[], Awaitable[None]]] = []
+        self._running = False
+        build(self)
+        self.ops = OpsServer(settings.http_host, settings.http_port, self.problems, self._routes)
+
+    # --- wiring, called by `build` ------------------------------------------------------------------------------------
+
+    def consume(self, name: str, handler: Handler) -> None:
+        """Handle the messages of this consumer of the table."""
+        spec = next(spec for spec in CONSUMERS if spec.name == name)
+        self._consumers.append(Consumer(self.connection, spec, handler))
+
+    def follow(self, stream: str, filters: tuple[str, ...], on_events: OnEvents, *, after: int = 0) -> Follower:
+        """Be shown everything in a stream, in order. Followers start, and catch up, before consumers do."""
+        follower = Follower(self.connection, stream, filters, on_events, service=self.service, after=after)
+        self._followers.append(follower)
+        return follower
+
+    def background(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Run this for as long as the service lives. If it ends by an exception, the service ends."""
+        self._background.append((name, work))
+
+    def route(self, *routes: BaseRoute) -> None:
+        """Answer these over HTTP too."""
+        self._routes.extend(routes)
+
+    def ready_when(self, name: str, check: Callable[[], str | None]) -> None:
+        """Not ready as long as `check` answers with a reason."""
+        self._checks[name] = check
+
+    def at_start(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Await this after the connection stands and before anything is handled."""
+        self._at_start.append(call)
+
+    def at_stop(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Await this after the last input was handled."""
+        self._at_stop.append(call)
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Come up. Raises PromiseError where the server cannot keep what we promise."""
+        await self.ops.start()
+        await self.connection.open()
+        await assert_promises(self.connection, self.settings.nats_monitor_url, check_sync=self.settings.nats_check_sync)
+        await provision(self.connection, self.service, replicas=self.settings.nats_replicas)
+        for call in self._at_start:
+            await call()
+        await self.playbooks.start()
+        for follower in self._followers:
+            await follower.start()
+        await self.playbooks.caught_up.wait()
+        for follower in self._followers:
+            await follower.caught_up.wait()
+        for consumer in self._consumers:
+            await consumer.start()
+        self._tasks = [asyncio.create_task(_named(work), name=name) for name, work in self._background]
+        self._tasks.append(asyncio.create_task(self._supervise(), name="supervise"))
+        self._running = True
+        log.info("service is up", service=self.service, replica=self.replica, http=self.ops.url)
+
+    async def stop(self) -> None:
+        """Drain: not ready any more, fetch no more, let handlers end, close."""
+        self._running = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(consumer.stop(self.settings.drain_seconds) for consumer in self._consumers))
+        for call in self._at_stop:
+            await call()
+        for follower in self._followers:
+            await follower.stop()
+        await self.playbooks.stop()
+        await self.connection.close()
+        await self.ops.stop()
+        await asyncio.to_thread(self.telemetry.close)
+        log.info("service is down", service=self.service, replica=self.replica)
+
+    def problems(self) -> dict[str, str]:
+        """What keeps the service from being ready, by name; empty when it is."""
+        found: dict[str, str] = {}
+        if not self._running:
+            found["life"] = "starting or draining"
+        if not self.connection.is_connected:
+            found["nats"] = "not connected"
+        for consumer in self._consumers:
+            silence = self.clock.monotonic() - consumer.last_sign_of_life
+            CONSUMER_SILENCE.labels(consumer.spec.name).set(silence)
+            if silence > _SILENT:
+                found[consumer.spec.name] = f"no sign of life for {silence:.0f} s"
+        for name, check in self._checks.items():
+            if reason := check():
+                found[name] = reason
+        return found
+
+    async def _supervise(self) -> None:
+        """End the process rather than live on with a part of it dead."""
+        while True:
+            await asyncio.sleep(0.5)
+            for died in (*(c.failed for c in self._consumers), *(f.failed for f in self._followers)):
+                if died is not None:
+                    log.critical("a part of the service has died", service=self.service, exc_info=died)
+                    self.failed.set()
+            for task in self._tasks:
+                if task.done() and not task.cancelled() and task.exception() is not None:
+                    log.critical("a task of the service has died", service=self.service, exc_info=task.exception())
+                    self.failed.set()
+            if self.connection.lost_for_good.is_set():
+                self.failed.set()
+
+
+Build = Callable[[Host[G]], None]
+"""A service's `app.py`: connects its handlers with its core and its adapters."""
+
+
+async def _named(work: Callable[[], Awaitable[None]]) -> None:
+    await work()
+
+
+async def serve(hosts: Sequence[Host[Any]], *, when_up: Callable[[], None] = lambda: None) -> int:
+    """Start, run until SIGTERM or SIGINT (or until a part dies), drain. The answer is the exit status."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    waits = [asyncio.create_task(stop.wait()), *(asyncio.create_task(host.failed.wait()) for host in hosts)]
+    starting = asyncio.create_task(_start_all(hosts))
+    await asyncio.wait([starting, waits[0]], return_when=asyncio.FIRST_COMPLETED)
+    status = 0
+    if starting.done() and (error := starting.exception()) is not None:
+        log.critical("cannot start", reason=str(error))
+        status = 2 if isinstance(error, BusError) else 1
+    elif starting.done():
+        when_up()
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        status = 1 if any(host.failed.is_set() for host in hosts) else 0
+    else:
+        starting.cancel()
+        with suppress(asyncio.CancelledError):
+            await starting
+    for wait in waits:
+        wait.cancel()
+    await asyncio.gather(*(host.stop() for host in hosts))
+    return status
+
+
+async def _start_all(hosts: Sequence[Host[Any]]) -> None:
+    await asyncio.gather(*(host.start() for host in hosts))
+
+
+def run(settings_model: type[G], build: Build[G]) -> int:
+    """One service as one process: what the container images run. The answer is the exit status."""
+    try:
+        settings = load_settings(settings_model)
+    except SettingsError as error:
+        configure_logging("pretty", "info")
+        log.critical("cannot start: a setting is wrong", reason=str(error))
+        return 2
+    configure_logging(settings.log_format, settings.log_level)
+
+    async def main() -> int:
+        return await serve([Host(settings, build)])
+
+    return uvloop.run(main())
