@@ -18,7 +18,8 @@ from typing import Generic, Literal, Protocol, TypeVar
 import structlog
 
 from tocsin_runtime.bus.errors import AlreadyInLogError, BusUnavailableError, LostRaceError
-from tocsin_runtime.bus.log import MAX_BATCH, Append, IncidentLog
+from tocsin_runtime.bus.connection import MAX_BATCH
+from tocsin_runtime.bus.log import Append, IncidentLog
 from tocsin_runtime.clock import Clock
 from tocsin_runtime.metrics import APPENDED, DECISION_SECONDS, LOST_RACES
 from tocsin_schemas import Envelope, Event, caused_by

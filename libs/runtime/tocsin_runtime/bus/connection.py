@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import structlog
 from faststream import BaseMiddleware
@@ -29,12 +30,15 @@ from tocsin_runtime.bus.errors import AlreadyInLogError, BusUnavailableError, Lo
 from tocsin_runtime.clock import Clock, SystemClock
 from tocsin_schemas import Envelope, Payload, encode
 
-__all__ = ["WRITE_TIMEOUT", "Address", "Connection", "Written", "refusal"]
+__all__ = ["MAX_BATCH", "WRITE_TIMEOUT", "Address", "Connection", "Written", "refusal"]
 
 log = structlog.get_logger(__name__)
 
 WRITE_TIMEOUT = 5.0
 """Seconds to wait for an acknowledgement. A leader election takes longer than FastStream's default of 0.5 s."""
+
+MAX_BATCH = 1000
+"""Messages that the server takes in one atomic batch."""
 
 _WRONG_LAST_SEQUENCE = {10071, 10164}
 _DUPLICATE_IN_BATCH = 10201
@@ -161,6 +165,42 @@ class Connection:
                 failure = error
         raise failure
 
+    async def publish_batch(self, messages: Sequence[tuple[str, Mapping[str, str], bytes]]) -> int:
+        """Write all of these to one stream or none (NATS ADR-50); the answer is the first one's place there.
+
+        Raises LostRaceError, AlreadyInLogError (one of the ids is in the stream already) and BusUnavailableError
+        (it may have been written).
+        """
+        batch = uuid4().hex  # names this attempt to the server; nothing else depends on it
+        last = len(messages)
+        answer: dict[str, Any] = {}
+        for position, (subject, headers, body) in enumerate(messages, 1):
+            marked = {**headers, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(position)}
+            if position < last:
+                await self._send(subject, body, marked)
+            else:
+                marked["Nats-Batch-Commit"] = "1"
+                answer = await self.request(subject, body, marked, timeout=WRITE_TIMEOUT)
+        return _acknowledged(answer).sequence - last + 1
+
+    async def publish_all(self, messages: Sequence[tuple[str, Envelope[Payload]]]) -> list[int]:
+        """Write these to one stream, in order, each once; the answer is where each one stands.
+
+        In atomic batches, which are synced once each; one by one where some are in the stream already.
+        """
+        places: list[int] = []
+        for start in range(0, len(messages), MAX_BATCH):
+            chunk = messages[start : start + MAX_BATCH]
+            if len(chunk) > 1:
+                try:
+                    first = await self.publish_batch([(subject, *encode(envelope)) for subject, envelope in chunk])
+                    places.extend(range(first, first + len(chunk)))
+                    continue
+                except (AlreadyInLogError, BusUnavailableError) as error:
+                    log.debug("writing one by one", connection=self.name, reason=str(error))
+            places.extend([(await self.publish(subject, envelope)).sequence for subject, envelope in chunk])
+        return places
+
     async def request(
         self, subject: str, body: bytes = b"", headers: Mapping[str, str] | None = None, *, timeout: float = 5.0
     ) -> dict[str, Any]:
@@ -176,7 +216,7 @@ class Connection:
         read: dict[str, Any] = json.loads(answer.data)
         return read
 
-    async def send(self, subject: str, body: bytes, headers: Mapping[str, str]) -> None:
+    async def _send(self, subject: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Publish without waiting for an answer: for all but the last message of an atomic batch."""
         try:
             await self.client.publish(subject, body, headers=dict(headers))

@@ -8,24 +8,20 @@ is four times as fast.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from uuid import uuid4
 
 import structlog
 from nats.errors import TimeoutError as NatsTimeoutError
 
-from tocsin_runtime.bus.connection import WRITE_TIMEOUT, Connection, refusal
+from tocsin_runtime.bus.connection import MAX_BATCH, WRITE_TIMEOUT, Connection
 from tocsin_runtime.bus.errors import AlreadyInLogError, BusUnavailableError
 from tocsin_schemas import Envelope, Event, decode, encode
 from tocsin_schemas.subjects import incident_filter, incident_subject, service_log_filter
 
-__all__ = ["MAX_BATCH", "Append", "IncidentLog"]
+__all__ = ["Append", "IncidentLog"]
 
 logger = structlog.get_logger(__name__)
 
 STREAM = "INCIDENTS"
-MAX_BATCH = 1000
-"""Messages that the server takes in one atomic batch."""
-
 _PAGE = 500
 
 
@@ -66,24 +62,8 @@ class IncidentLog:
                 raise AlreadyInLogError(f"{subject}: this event is in the log at {written.sequence}")
             first = written.sequence
         else:
-            first = await self._append_batch(messages)
+            first = await self._connection.publish_batch(messages)
         return _with_sequences(appends, first)
-
-    async def _append_batch(self, messages: Sequence[tuple[str, dict[str, str], bytes]]) -> int:
-        batch = uuid4().hex  # names one attempt to the server; nothing else depends on it
-        last = len(messages)
-        answer: dict[str, object] = {}
-        for position, (subject, headers, body) in enumerate(messages, 1):
-            marked = {**headers, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(position)}
-            if position < last:
-                await self._connection.send(subject, body, marked)
-            else:
-                marked["Nats-Batch-Commit"] = "1"
-                answer = await self._connection.request(subject, body, marked, timeout=WRITE_TIMEOUT)
-        error = answer.get("error")
-        if isinstance(error, Mapping):
-            raise refusal(error)
-        return int(str(answer["seq"])) - last + 1
 
     async def load(self, incident: str, *, after: int = 0, service: str | None = None) -> list[Envelope[Event]]:
         """The incident's events after sequence `after`, in order; of one service only where one is named.

@@ -1,0 +1,1 @@
+"""The linter's checks, one concern a file; each yields what it finds."""

@@ -1,0 +1,151 @@
+"""People, teams and schedules: whom a page can reach."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, time, timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+
+from tocsin_playbook.model.base import Section, refuse
+from tocsin_playbook.model.durations import format_duration, parse_duration
+from tocsin_playbook.model.group import WeeklyWindow
+from tocsin_playbook.model.references import Target
+from tocsin_playbook.model.scalars import Day, Line, Moment, Name, Text, TimeOfDay, TimeZone, Weekday, plain_text
+
+_HOUR = timedelta(hours=1)
+_NAMED_TURNS = {"daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
+
+
+def _address(value: str) -> str:
+    if value == value.strip() and "\n" not in value and "\t" not in value:
+        return plain_text(value)
+    raise refuse("the address has spaces around it or more than one line", "one address")
+
+
+def parse_turn(value: object) -> timedelta:
+    """`daily`, `weekly`, or a duration of whole hours such as `12h` or `2w`."""
+    expected = "daily, weekly, or whole hours like 12h, 3d or 2w"
+    if isinstance(value, str) and value in _NAMED_TURNS:
+        return _NAMED_TURNS[value]
+    if isinstance(value, str) and re.fullmatch(r"[a-z]+", value):
+        raise refuse(f"{value[:40]!r} is no turn", expected)
+    turn = parse_duration(value)
+    if turn < _HOUR or turn % _HOUR:
+        raise refuse("a turn is at least one hour, in whole hours", expected)
+    return turn
+
+
+Address = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_address)]
+Turn = Annotated[
+    timedelta,
+    BeforeValidator(parse_turn),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^(daily|weekly|([0-9]+w)?([0-9]+d)?([0-9]+h)?)$"}),
+]
+
+
+class Contact(Section):
+    """One way to reach a person."""
+
+    channel: Name = Field(description="The name of a channel of `communicate.channels`.")
+    address: Address = Field(description="The person there: an e-mail address, a Slack channel or user, a number.")
+
+
+class Person(Section):
+    """Someone who can be paged."""
+
+    name: Name = Field(description="How the playbook calls this person: `person:ada`.")
+    full_name: Line | None = Field(default=None, description="How other people do.")
+    title: Line | None = Field(default=None, description="What they do, such as Engineering Manager.")
+    contacts: tuple[Contact, ...] = Field(
+        default=(), max_length=20, description="In order: the next is tried when one fails."
+    )
+    time_zone: TimeZone | None = Field(default=None, description="Where they live; for times in their messages.")
+
+
+class Team(Section):
+    """Several people at once."""
+
+    name: Name = Field(description="How the playbook calls it: `team:shop`.")
+    description: Text | None = Field(default=None, description="What the team looks after.")
+    members: tuple[Name, ...] = Field(max_length=500, description="Names of people.")
+    lead: Name | None = Field(default=None, description="The person who speaks for it.")
+
+
+class Handover(Section):
+    """The wall-clock moment at which one turn ends and the next begins."""
+
+    at: TimeOfDay = Field(default=time(9), description="The time, in the schedule's zone; default 09:00.")
+    day: Weekday | None = Field(
+        default=None, description="The weekday, for turns of whole weeks; default: of `starts`."
+    )
+
+
+class Layer(Section):
+    """One rotation of a schedule."""
+
+    name: Name | None = Field(default=None, description="What it is called.")
+    people: tuple[Name, ...] = Field(min_length=1, max_length=100, description="In the order of their turns.")
+    turn: Turn = Field(
+        default=timedelta(weeks=1), description="How long each is on call: daily, weekly, 12h; default weekly."
+    )
+    handover: Handover = Field(default=Handover(), description="When turns change, by the local clock.")
+    starts: Day = Field(description="The day it begins, in the schedule's zone, with the first person.")
+    until: Day | None = Field(default=None, description="The day before which it ends; default: never.")
+    restrictions: tuple[WeeklyWindow, ...] = Field(
+        default=(), max_length=50, description="Only in these hours of the week; default: always."
+    )
+
+    @model_validator(mode="after")
+    def _weekday_of_whole_weeks(self) -> Layer:
+        if self.handover.day is None or not self.turn % timedelta(weeks=1):
+            return self
+        raise refuse("a weekday for turns that are not whole weeks", "no `day`, or a turn of weeks")
+
+
+class Override(Section):
+    """Someone else for a while."""
+
+    person: Name = Field(description="Who is on call instead.")
+    begins: Moment = Field(alias="from", description="From when.")
+    until: Moment = Field(description="Until when.")
+    because: Line | None = Field(default=None, description="Why.")
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Override:
+        if self.begins < self.until:
+            return self
+        raise refuse("the override ends before it begins", "until after from")
+
+    def holds(self, at: datetime) -> bool:
+        """Whether it is in force at this moment."""
+        return self.begins <= at < self.until
+
+
+class Schedule(Section):
+    """Who is on call when. Overrides win over layers, later layers over earlier ones."""
+
+    name: Name = Field(description="How the playbook calls it: `schedule:primary`.")
+    description: Text | None = Field(default=None, description="What it is for.")
+    time_zone: TimeZone = Field(default="UTC", description="The IANA zone of its hand-overs and hours.")
+    layers: tuple[Layer, ...] = Field(min_length=1, max_length=20, description="Its rotations; later ones win.")
+    overrides: tuple[Override, ...] = Field(default=(), max_length=500, description="Swaps; later ones win.")
+
+
+class Role(Section):
+    """A part someone plays in an incident, such as incident commander."""
+
+    name: Name = Field(description="The role: incident commander, communications lead, …")
+    description: Text | None = Field(default=None, description="What the role does.")
+    held_by: Target | None = Field(default=None, description="Who has it unless it is assigned to someone else.")
+
+
+class OnCall(Section):
+    """Everyone a page can reach."""
+
+    people: tuple[Person, ...] = Field(default=(), max_length=2000, description="Who can be paged.")
+    teams: tuple[Team, ...] = Field(default=(), max_length=500, description="Who is paged together.")
+    schedules: tuple[Schedule, ...] = Field(default=(), max_length=200, description="Who is paged when.")
+    roles: tuple[Role, ...] = Field(default=(), max_length=50, description="The parts people play in an incident.")

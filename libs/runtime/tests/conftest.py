@@ -1,0 +1,27 @@
+"""A connection to an own nats-server, with everything declared, as a service has it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from tocsin_testkit.nats import NatsServer
+
+from tocsin_runtime import Address, Connection
+from tocsin_runtime.bus.provision import ensure_consumer, ensure_streams
+from tocsin_runtime.topology import CONSUMERS
+
+
+async def connected(server: NatsServer, name: str = "test") -> Connection:
+    connection = Connection(Address(server.url), name)
+    await connection.open()
+    return connection
+
+
+@pytest.fixture
+async def connection(nats_server: NatsServer) -> AsyncIterator[Connection]:
+    """Connected to a server on which all streams and consumers of the table exist."""
+    made = await connected(nats_server)
+    await ensure_streams(made)
+    for spec in CONSUMERS:
+        await ensure_consumer(made, spec)
+    yield made
+    await made.close()
