@@ -3,17 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from tocsin_testkit.nats import NatsServer
+from runtime_builders import connected
 
-from tocsin_runtime import Address, Connection
+from tocsin_runtime import Connection
 from tocsin_runtime.bus.provision import ensure_consumer, ensure_streams
 from tocsin_runtime.topology import CONSUMERS
-
-
-async def connected(server: NatsServer, name: str = "test") -> Connection:
-    connection = Connection(Address(server.url), name)
-    await connection.open()
-    return connection
+from tocsin_testkit.nats import NatsServer
 
 
 @pytest.fixture

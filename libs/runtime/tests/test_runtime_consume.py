@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tocsin_testkit.nats import NatsServer
+from runtime_builders import note
 
 from tocsin_runtime import BusUnavailableError, Connection, Delivery, NotYetError
 from tocsin_runtime.bus import consume, pull
@@ -19,8 +19,7 @@ from tocsin_runtime.bus.consume import Consumer, Handler, pause_before_retry
 from tocsin_runtime.topology import CONSUMERS, STREAMS, ConsumerSpec
 from tocsin_schemas import DeadLettered, Payload, decode, encode
 from tocsin_schemas.subjects import incident_subject
-
-from runtime_builders import note
+from tocsin_testkit.nats import NatsServer
 
 ONE_BY_ONE = next(spec for spec in CONSUMERS if spec.name == "notifier-incidents")
 BATCHED = replace(ONE_BY_ONE, name="test-batched", workers=0, batch=100)

@@ -1,12 +1,11 @@
 """The log of incidents on a real nats-server: whole or nothing, first come first served, read back in order."""
 
 import pytest
+from runtime_builders import note
 
 from tocsin_runtime import AlreadyInLogError, Connection, LostRaceError
 from tocsin_runtime.bus.log import Append, IncidentLog
 from tocsin_schemas.subjects import incident_filter, service_log_filter
-
-from runtime_builders import note
 
 
 def own(incident: str) -> str:

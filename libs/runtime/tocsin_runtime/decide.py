@@ -9,6 +9,7 @@ A message that was decided on before, by us before a crash or by another replica
 cause of an event in the log; it is not decided on again.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,8 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 import structlog
 
-from tocsin_runtime.bus.errors import AlreadyInLogError, BusUnavailableError, LostRaceError
 from tocsin_runtime.bus.connection import MAX_BATCH
+from tocsin_runtime.bus.errors import AlreadyInLogError, BusUnavailableError, LostRaceError
 from tocsin_runtime.bus.log import Append, IncidentLog
 from tocsin_runtime.clock import Clock
 from tocsin_runtime.metrics import APPENDED, DECISION_SECONDS, LOST_RACES
@@ -174,6 +175,7 @@ class Decider(Generic[S]):
     clock: Clock
     reads: Guard = "own"
     _states: "OrderedDict[str, Known[S]]" = field(default_factory=OrderedDict)
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)  # a replica must not race against itself
 
     # --- states -------------------------------------------------------------------------------------------------------
 
@@ -243,16 +245,22 @@ class Decider(Generic[S]):
         The answer is each changed incident as it stands now. Raises BusUnavailableError when the log cannot be
         reached; what was appended until then is known by its causes when the inputs come again.
         """
-        with DECISION_SECONDS.labels(self.service).time():
-            try:
-                return await self._attempt(inputs, decide)
-            except (LostRaceError, AlreadyInLogError) as refusal:
-                LOST_RACES.labels(self.service).inc()
-                log.debug("deciding again, one by one", service=self.service, reason=str(refusal))
-            changed: dict[str, Known[S]] = {}
-            for given in inputs:
-                changed.update(await self._until_it_holds(given, decide))
-            return changed
+        async with self._one_at_a_time:
+            with DECISION_SECONDS.labels(self.service).time():
+                return await self._decide_all(inputs, decide)
+
+    async def _decide_all(
+        self, inputs: Sequence[T], decide: Callable[[Work[S], T], Awaitable[None]]
+    ) -> dict[str, Known[S]]:
+        try:
+            return await self._attempt(inputs, decide)
+        except (LostRaceError, AlreadyInLogError) as refusal:
+            LOST_RACES.labels(self.service).inc()
+            log.debug("deciding again, one by one", service=self.service, reason=str(refusal))
+        changed: dict[str, Known[S]] = {}
+        for given in inputs:
+            changed.update(await self._until_it_holds(given, decide))
+        return changed
 
     async def _until_it_holds(self, given: T, decide: Callable[[Work[S], T], Awaitable[None]]) -> dict[str, Known[S]]:
         for attempt in range(_ATTEMPTS):

@@ -116,9 +116,11 @@ class Connection:
             if client.is_connected:
                 await asyncio.wait_for(client.flush(), 2)
         except (TimeoutError, NatsTimeoutError, *_UNSENT) as error:
-            log.info("closing without a last flush", reason=repr(error))
-        finally:
+            log.info("closing without a last flush", connection=self.name, reason=repr(error))
+        try:
             await client.close()
+        except OSError as error:  # what was still to be sent cannot be: the server is gone
+            log.info("closed a connection that was broken", connection=self.name, reason=repr(error))
 
     @property
     def client(self) -> Client:

@@ -7,7 +7,6 @@ An ephemeral pull consumer without acknowledgements. Every message carries the c
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from uuid import uuid4
 
 import structlog
@@ -62,8 +61,7 @@ class Follower:
         self._stopping = True
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)  # why it failed, the supervisor has reported
         if self._pull is not None:
             await self._pull.close()
 

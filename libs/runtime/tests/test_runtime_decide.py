@@ -1,0 +1,179 @@
+"""Load, decide, append: one decision for each input, whoever else decides at the same time."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+import pytest
+from runtime_builders import ADA, note
+
+from tocsin_runtime import BusUnavailableError, Connection, Decider, SystemClock, Work
+from tocsin_runtime.bus.log import Append, IncidentLog
+from tocsin_schemas import Envelope, Event
+from tocsin_schemas.events import ActionProposed, NoteAdded
+from tocsin_schemas.subjects import service_log_filter
+
+
+class Texts:
+    """A core whose state is the notes so far."""
+
+    def empty(self, incident: str) -> tuple[str, ...]:
+        return ()
+
+    def evolve(self, state: tuple[str, ...], event: Envelope[Event]) -> tuple[str, ...]:
+        data = event.data
+        return (*state, data.text if isinstance(data, NoteAdded) else type(data).__name__)
+
+
+def decider(connection: Connection, reads: str = "own") -> Decider[tuple[str, ...]]:
+    return Decider(IncidentLog(connection), "escalator", Texts(), SystemClock(), reads=reads)  # type: ignore[arg-type]
+
+
+def count(state: tuple[str, ...], _: datetime) -> Sequence[Event]:
+    """A decision that depends on the state: how many notes there are."""
+    return (NoteAdded(text=str(len(state)), by=ADA),)
+
+
+async def test_a_decision_is_in_the_log_and_in_the_state(connection: Connection) -> None:
+    decided = await decider(connection).one("inc1", "cause1", count)
+    assert decided.state == ("0",)
+    assert await IncidentLog(connection).load("inc1") == [event.at(n) for n, event in enumerate(decided.events, 1)]
+
+
+async def test_the_same_message_is_decided_on_once(connection: Connection) -> None:
+    one = decider(connection)
+    await one.one("inc1", "cause1", count)
+    again = await one.one("inc1", "cause1", count)
+    after_a_crash = await decider(connection).one("inc1", "cause1", count)
+    assert again.events == after_a_crash.events == ()
+    assert after_a_crash.state == ("0",)
+
+
+async def test_a_stale_state_is_read_again_and_decided_on_again(connection: Connection) -> None:
+    one, other = decider(connection), decider(connection)
+    await one.one("inc1", "cause1", count)
+    await other.one("inc1", "cause2", count)
+    assert (await one.one("inc1", "cause3", count)).state == ("0", "1", "2")
+
+
+async def test_a_decision_to_do_nothing_is_not_made_on_a_stale_state(connection: Connection) -> None:
+    """An append would be refused; doing nothing would be refused by nobody."""
+    one, other = decider(connection), decider(connection)
+    await one.one("inc1", "cause1", count)
+    await other.one("inc1", "cause2", count)
+
+    def only_after_two(state: tuple[str, ...], now: datetime) -> Sequence[Event]:
+        return count(state, now) if len(state) == 2 else ()
+
+    assert (await one.one("inc1", "cause3", only_after_two)).state == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("reads", ["own", "all"])
+async def test_racing_replicas_make_one_order_out_of_all_decisions(connection: Connection, reads: str) -> None:
+    replicas = [decider(connection, reads) for _ in range(4)]
+    await asyncio.gather(*(r.one("inc1", f"cause{i}-{n}", count) for i, r in enumerate(replicas) for n in range(5)))
+    texts = [event.data.text for event in await IncidentLog(connection).load("inc1")]  # type: ignore[attr-defined]
+    assert texts == [str(n) for n in range(20)]
+
+
+async def test_racing_replicas_decide_on_the_same_message_once(connection: Connection) -> None:
+    replicas = [decider(connection) for _ in range(4)]
+    decided = await asyncio.gather(*(r.one("inc1", "cause1", count) for r in replicas))
+    assert len(await IncidentLog(connection).load("inc1")) == 1
+    assert {d.state for d in decided} == {("0",)}
+
+
+async def test_many_inputs_are_decided_on_in_order_and_appended_at_once(connection: Connection) -> None:
+    one = decider(connection)
+
+    async def decide(work: Work[tuple[str, ...]], number: int) -> None:
+        await work.decide(f"inc{number % 3}", f"cause{number}", count)
+
+    states = await one.many(range(30), decide)
+    assert {name: known.state for name, known in states.items()} == {
+        f"inc{n}": tuple(str(k) for k in range(10)) for n in range(3)
+    }
+    headers = await connection.client.jetstream().get_msg("INCIDENTS", seq=1, direct=True)
+    assert "Nats-Batch-Id" in (headers.headers or {})
+
+
+async def test_a_batch_that_lost_a_race_is_decided_one_by_one(connection: Connection) -> None:
+    one, other = decider(connection), decider(connection)
+    await one.one("inc1", "cause0", count)
+    await other.one("inc1", "cause1", count)
+
+    async def decide(work: Work[tuple[str, ...]], number: int) -> None:
+        await work.decide(f"inc{number}", f"cause-b{number}", count)
+
+    states = await one.many([0, 1, 2], decide)
+    assert {name: known.state for name, known in states.items()} == {
+        "inc0": ("0",), "inc1": ("0", "1", "2"), "inc2": ("0",),
+    }  # fmt: skip
+
+
+async def test_more_decisions_than_one_batch_takes_go_in_several(connection: Connection) -> None:
+    async def decide(work: Work[tuple[str, ...]], number: int) -> None:
+        await work.decide(f"inc{number}", f"cause{number}", lambda s, now: (*count(s, now), *count(s, now)))
+
+    await decider(connection).many(range(700), decide)
+    info = await connection.request("$JS.API.STREAM.INFO.INCIDENTS")
+    assert info["state"]["messages"] == 1400
+
+
+async def test_a_state_of_everybodys_events_keeps_the_order_of_the_log(connection: Connection) -> None:
+    one = decider(connection, "all")
+    await one.one("inc1", "cause1", count)
+    foreign = note("x").data
+    proposed = ActionProposed(action="a", runbook="r", step="s", description="d", target="t")
+    from tocsin_schemas import caused_by
+
+    event = caused_by("other", 0, "remediator", "inc1", SystemClock().now(), proposed)
+    await IncidentLog(connection).append([Append("inc1", (event,), 0, service_log_filter("inc1", "remediator"))])
+    assert foreign is not None
+    assert (await one.one("inc1", "cause2", count)).state == ("0", "ActionProposed", "2")
+    assert (await one.one("inc1", "cause3", count)).state == ("0", "ActionProposed", "2", "3")
+
+
+async def test_a_guard_on_all_fails_when_another_service_wrote_and_decides_again(connection: Connection) -> None:
+    one = decider(connection, "all")
+    await one.one("inc1", "cause1", count)
+    looked: list[tuple[str, ...]] = []
+    from tocsin_schemas import caused_by
+
+    proposed = ActionProposed(action="a", runbook="r", step="s", description="d", target="t")
+    event = caused_by("other", 0, "remediator", "inc1", SystemClock().now(), proposed)
+
+    async def meanwhile() -> None:
+        await IncidentLog(connection).append([Append("inc1", (event,), 0, service_log_filter("inc1", "remediator"))])
+
+    async def decide(work: Work[tuple[str, ...]], _: None) -> None:
+        await work.known("inc1")
+        if not looked:
+            await meanwhile()
+
+        def note_what_is_seen(state: tuple[str, ...], now: datetime) -> Sequence[Event]:
+            looked.append(state)
+            return count(state, now)
+
+        await work.decide("inc1", "cause2", note_what_is_seen, guard="all")
+
+    await one.many([None], decide)
+    assert looked == [("0",), ("0", "ActionProposed")]
+
+
+async def test_an_answer_that_was_lost_after_the_append_changes_nothing(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = decider(connection)
+    append = one.log.append
+
+    async def lossy(appends: Sequence[Append]) -> object:
+        await append(appends)
+        raise BusUnavailableError("the answer is lost")
+
+    monkeypatch.setattr(one.log, "append", lossy)
+    with pytest.raises(BusUnavailableError):
+        await one.one("inc1", "cause1", count)
+    monkeypatch.undo()
+    assert (await one.one("inc1", "cause1", count)).events == ()
+    assert len(await IncidentLog(connection).load("inc1")) == 1
