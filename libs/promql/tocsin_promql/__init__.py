@@ -1,1 +1,26 @@
+"""PromQL over in-memory series: parse, store, evaluate. Pure: no I/O and no clock; times are given, in milliseconds."""
 
+from tocsin_promql.evaluate import evaluate
+from tocsin_promql.exposition import ExpositionError, parse_exposition
+from tocsin_promql.parse import PromQLError, Query, parse
+from tocsin_promql.series import STALE, Sample, SeriesStore, StoreFullError, is_stale
+from tocsin_promql.values import EvaluationError, Result, Scalar, String, Vector
+
+__all__ = [
+    "STALE",
+    "EvaluationError",
+    "ExpositionError",
+    "PromQLError",
+    "Query",
+    "Result",
+    "Sample",
+    "Scalar",
+    "SeriesStore",
+    "StoreFullError",
+    "String",
+    "Vector",
+    "evaluate",
+    "is_stale",
+    "parse",
+    "parse_exposition",
+]
