@@ -29,3 +29,79 @@ lock: ## pin every dependency again, with hashes and without addresses
 	@test -x .bootstrap/bin/uv || { $(PYTHON) -m venv .bootstrap && .bootstrap/bin/pip install -q uv; }
 	.bootstrap/bin/uv pip compile -q --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" requirements.in -o requirements.lock
 	.bootstrap/bin/uv pip compile -q --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" requirements-bootstrap.in -o requirements-bootstrap.lock
+
+# --- what it is for ---------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(READY) ## a real incident from beginning to end, in under a minute
+	@$(BIN)/tocsin demo $(ARGS)
+
+# --- checks -----------------------------------------------------------------------------------------------------
+
+WORKERS ?= 4
+
+.PHONY: test
+test: $(READY) peers lint types imports docs-check compose-check ## everything that must hold, in a few minutes
+	@echo "==> Tests"
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not long" $(ARGS)
+
+.PHONY: test-long
+test-long: $(READY) peers ## chaos and simulation, for as long as it takes
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "long" --timeout 3600 $(ARGS)
+
+.PHONY: lint
+lint: $(READY)
+	@echo "==> Lint and format"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
+
+.PHONY: format
+format: $(READY) ## mend what a formatter can
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
+
+TYPED := $(wildcard libs/*/tocsin_*) $(wildcard services/*/tocsin_*) cli/tocsin examples/storefront/storefront
+
+.PHONY: types
+types: $(READY)
+	@echo "==> Types"
+	@$(BIN)/mypy --no-error-summary $(TYPED)
+
+.PHONY: imports
+imports: $(READY)
+	@echo "==> Import rules"
+	@$(BIN)/lint-imports --no-cache > .import-linter.log 2>&1 || { cat .import-linter.log; rm -f .import-linter.log; exit 1; }; rm -f .import-linter.log
+
+.PHONY: docs
+docs: $(READY) ## write the generated references
+	@$(BIN)/python -m tocsin.reference docs
+
+.PHONY: docs-check
+docs-check: $(READY)
+	@echo "==> Generated documents are current"
+	@$(BIN)/python -m tocsin.reference docs --check
+
+.PHONY: compose-check
+compose-check: $(READY)
+	@echo "==> Container files"
+	@$(BIN)/python deploy/check_containers.py
+
+.PHONY: peers
+peers: ## Debian's prometheus, promtool and amtool, where they can be had
+	@command -v promtool >/dev/null && command -v amtool >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "==> Installing Debian's prometheus and alertmanager (real senders for the tests)"; \
+	    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager) >/dev/null 2>&1 \
+	      || echo "    not to be had here: tests against real Prometheus are skipped"; \
+	  else echo "==> No prometheus or amtool here: tests against real Prometheus are skipped"; fi; }
+
+.PHONY: bench
+bench: $(READY) ## every figure, written to bench/results/
+	@$(BIN)/python -m bench $(ARGS)
+
+.PHONY: fresh
+fresh: ## clone into an empty folder and run both README commands there
+	@folder=$$(mktemp -d) && git clone -q . $$folder/tocsin && cd $$folder/tocsin && $(MAKE) demo && $(MAKE) test && rm -rf $$folder
+
+.PHONY: clean
+clean: ## remove what was set up
+	rm -rf $(VENV) .bootstrap .mypy_cache .ruff_cache .hypothesis

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of cases, one a line
 """Durations, targets, thresholds and the other small values."""
 
 from datetime import UTC, date, datetime, timedelta
@@ -55,7 +56,25 @@ def test_every_duration_reads_back_as_itself(length: timedelta) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["", "5", "1.5h", "-1s", "1s1m", "1m1m", "1 m", "m", "١s", "1h\n", "9999999999s", "4000d", 15, 1.5, True, None, []],
+    [
+        "",
+        "5",
+        "1.5h",
+        "-1s",
+        "1s1m",
+        "1m1m",
+        "1 m",
+        "m",
+        "\u0661s",
+        "1h\n",
+        "9999999999s",
+        "4000d",
+        15,
+        1.5,
+        True,
+        None,
+        [],
+    ],
 )
 def test_anything_else_is_no_duration(value: object) -> None:
     refusal(Duration, value)

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of cases, one a line
 """Every rule of the linter: what it says, and exactly where. In these texts ‸ marks the place."""
 
 from pathlib import Path
@@ -38,11 +39,11 @@ NOT_A_CONDITION = "the condition is not true or false but int; expected a compar
 
 def check(marked: str, *messages: str) -> None:
     """The linter says exactly this, in this order, where the text is marked."""
-    expected, lines = [], marked.split("\n")
-    for number, line in enumerate(lines, start=1):
-        pieces = line.split("‸")[:-1]
-        for index in range(len(pieces)):
-            expected.append((number, sum(len(piece) for piece in pieces[: index + 1]) + 1))
+    expected = [
+        (number, sum(map(len, pieces[: index + 1])) + 1)
+        for number, pieces in enumerate((line.split("‸") for line in marked.split("\n")), start=1)
+        for index in range(len(pieces) - 1)
+    ]
     assert len(expected) == len(messages), "a mark for each message"
     wanted = [f"p.yaml:{line}:{column}: {said}" for (line, column), said in zip(expected, messages, strict=True)]
     assert [str(problem) for problem in lint(marked.replace("‸", ""), "p.yaml")] == wanted

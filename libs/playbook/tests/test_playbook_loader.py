@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of cases, one a line
 """Reading a playbook: what is refused, where, and in which words."""
 
 from pathlib import Path

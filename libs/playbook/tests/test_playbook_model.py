@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of cases, one a line
 """The questions services ask of a playbook."""
 
 from datetime import UTC, datetime, timedelta
@@ -136,7 +137,7 @@ def test_a_reference_is_read_and_written(text: str, written: str) -> None:
     ["", "ada", "person:", "person:a*b", "team:>", "slack:", "slack: #x", "slack:a\nb", ":x", 5, None, "x" * 500],
 )
 def test_anything_else_is_no_reference(value: object) -> None:
-    with pytest.raises(Exception, match="refer|address"):
+    with pytest.raises(Exception, match=r"refer|address"):
         parse_target(value)
 
 
@@ -166,7 +167,7 @@ def test_a_matcher_matches_whole_values(matcher: str, labels: dict[str, str], ma
     "value", ["a", "a=b", 'a="b', '1a="b"', 'a=~"(x+)+"', 'a=~"["', 'a=~"a.b"', 5, None, 'a="\u202e"']
 )
 def test_anything_else_is_no_matcher(value: object) -> None:
-    with pytest.raises(Exception, match="matcher|pattern|invisible"):
+    with pytest.raises(Exception, match=r"matcher|pattern|invisible"):
         parse_matcher(value)
 
 
@@ -464,3 +465,14 @@ def test_the_targets_of_phase26_and_the_raises_of_quantumrerank_can_be_said() ->
     assert policy is not None
     assert policy.raise_severity is not None
     assert policy.raise_severity.to == "Critical"
+
+
+@pytest.mark.parametrize("address", [" a", "a\nBcc: b", "a\tb"])
+def test_an_address_is_one_line_without_spaces_around_it(address: str) -> None:
+    assert "spaces around it or more than one line" in refused(m.Contact, channel="mail", address=address)
+
+
+def test_a_password_is_only_sent_over_a_protected_connection() -> None:
+    mail = {"host": "h", "from": "a@b.example", "username": "u", "password": {"env": "P"}}
+    assert refused(m.SmtpChannel, **mail) == "the password would be sent in the clear"
+    assert m.SmtpChannel.model_validate({**mail, "tls": "starttls"}).port == 587

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of cases, one a line
 """Who is on call, across hand-overs, holes, overrides and both changes of the clocks."""
 
 from datetime import UTC, datetime, timedelta

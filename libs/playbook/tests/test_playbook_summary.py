@@ -48,8 +48,18 @@ def test_percentages_have_three_digits_that_count(value: float, text: str) -> No
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.85, "850ms"), (1.25, "1.25s"), (0, "0ms"), (90, "1m30s"), (5400, "1h30m"), (90000, "1d1h"), (-90, "-1m30s")]
-    + [(math.inf, "+Inf"), (1e30, "1e+30s"), (59.999, "60s")],
+    [
+        (0.85, "850ms"),
+        (1.25, "1.25s"),
+        (0, "0ms"),
+        (90, "1m30s"),
+        (5400, "1h30m"),
+        (90000, "1d1h"),
+        (-90, "-1m30s"),
+        (math.inf, "+Inf"),
+        (1e30, "1e+30s"),
+        (59.999, "60s"),
+    ],
 )
 def test_durations_are_written_for_people(value: float, text: str) -> None:
     assert duration(value) == text

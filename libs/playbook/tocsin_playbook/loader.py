@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from tocsin_playbook.document import MAX_BYTES, Positions, read_document, to_data
+from tocsin_playbook.document import MAX_BYTES, read_document, to_data
 from tocsin_playbook.messages import explain
 from tocsin_playbook.model import Playbook
+from tocsin_playbook.positions import Positions
 from tocsin_playbook.problems import PlaybookError, Problem
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, get_args
 
-from tocsin_playbook.document import Mapping, Node, Positions, Scalar, Sequence
+from tocsin_playbook.document import Mapping, Node, Scalar, Sequence
 from tocsin_playbook.model import Playbook
 from tocsin_playbook.model.base import Section
+from tocsin_playbook.positions import Positions
 from tocsin_playbook.problems import Path, Problem
 
 if TYPE_CHECKING:

@@ -17,11 +17,7 @@ FILE_NAME = "playbook.schema.json"
 def playbook_schema() -> dict[str, object]:
     """The schema of a playbook as YAML or JSON is written."""
     schema = Playbook.model_json_schema(by_alias=True, mode="validation")
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"https://tocsin.dev/{FILE_NAME}",
-        **schema,
-    }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def write_schema(folder: Path) -> Path:

@@ -39,7 +39,10 @@ def test_the_shared_servers_say_where_they_came_from(
     assert str(shared_valkey).startswith(f"Valkey from {shared_valkey.source} at redis://")
 
 
-def test_a_test_fails_at_its_end_if_a_double_refused_something(pytester: pytest.Pytester) -> None:
+def test_a_test_fails_at_its_end_if_a_double_refused_something(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # the others are slow to load and not needed
     pytester.makepyfile(
         """
         import httpx, smtplib
@@ -56,6 +59,6 @@ def test_a_test_fails_at_its_end_if_a_double_refused_something(pytester: pytest.
                 client.docmd("NONSENSE")
         """
     )
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess("-p", "tocsin_testkit.plugin")
     result.assert_outcomes(passed=3, errors=2)
     result.stdout.fnmatch_lines(["*chat.postMessage: not_authed*"])

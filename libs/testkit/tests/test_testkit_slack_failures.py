@@ -1,7 +1,10 @@
 """The failures a test switches on in the Slack double, as the official client meets them."""
 
+import socket
+import ssl
 import time
 from datetime import timedelta
+from functools import cache
 
 import httpx
 import pytest
@@ -16,6 +19,12 @@ from tocsin_testkit.receivers.failures import AnswerLost, Answers, Drip, Hang, H
 from tocsin_testkit.receivers.slack import SlackDouble
 
 
+@cache
+def http() -> httpx.Client:
+    """One client for all: a new one reads the certificates of the system first, which takes longer than the test."""
+    return httpx.Client(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+
 def client_of(slack: SlackDouble) -> AsyncWebClient:
     return AsyncWebClient(token=slack.token, base_url=slack.api_url, timeout=5)
 
@@ -23,7 +32,7 @@ def client_of(slack: SlackDouble) -> AsyncWebClient:
 def post(slack: SlackDouble, timeout: float = 5) -> httpx.Response:
     headers = {"authorization": f"Bearer {slack.token}"}
     message = {"channel": "incidents", "text": "page"}
-    return httpx.post(f"{slack.api_url}chat.postMessage", data=message, headers=headers, timeout=timeout)
+    return http().post(f"{slack.api_url}chat.postMessage", data=message, headers=headers, timeout=timeout)
 
 
 async def test_the_clients_retry_handler_gets_through_a_rate_limit(slack_double: SlackDouble) -> None:
@@ -90,13 +99,23 @@ def test_a_hanging_call_does_not_keep_the_double_from_stopping() -> None:
     assert time.monotonic() - before < 1
 
 
+def test_a_stopped_double_drops_the_connections_that_were_kept_open(slack_double: SlackDouble) -> None:
+    host, port = slack_double.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=1) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: slack\r\n\r\n")
+        assert connection.recv(65_536)
+        slack_double.stop()
+        while connection.recv(65_536):  # the rest of the page, then the end
+            pass
+
+
 def test_a_dripping_answer_is_recorded_and_comes_byte_by_byte(slack_double: SlackDouble) -> None:
     slack_double.fail(Drip(timedelta(milliseconds=1)))
     assert post(slack_double).json()["ok"]
     slack_double.fail(Drip(timedelta(seconds=1)))
     headers = {"authorization": f"Bearer {slack_double.token}"}
     url = f"{slack_double.api_url}auth.test"
-    with httpx.stream("POST", url, headers=headers, timeout=0.1) as answer, pytest.raises(httpx.ReadTimeout):
+    with http().stream("POST", url, headers=headers, timeout=0.1) as answer, pytest.raises(httpx.ReadTimeout):
         answer.read()
     assert [call.method for call in slack_double.calls] == ["chat.postMessage", "auth.test"]
 
@@ -131,12 +150,12 @@ def test_failures_come_in_the_order_planned_before_the_lasting_one_until_healed(
 
 def test_what_was_received_can_be_looked_at_while_the_api_fails(slack_double: SlackDouble) -> None:
     slack_double.fail(Answers(500), times=None)
-    assert httpx.get(slack_double.url).status_code == 200
+    assert http().get(slack_double.url).status_code == 200
 
 
 def test_a_request_in_pieces_fails_as_one(slack_double: SlackDouble) -> None:
     slack_double.fail(HugeBody(size=1))
     headers = {"authorization": f"Bearer {slack_double.token}", "content-type": "application/json; charset=utf-8"}
     pieces = iter([b'{"channel": "incidents", ', b'"text": "in pieces"}'])
-    assert httpx.post(f"{slack_double.api_url}chat.postMessage", headers=headers, content=pieces).json()["ok"]
+    assert http().post(f"{slack_double.api_url}chat.postMessage", headers=headers, content=pieces).json()["ok"]
     assert slack_double.messages[0].text == "in pieces"

@@ -1,5 +1,7 @@
 """What the Slack double received, to look at: a page for people, JSON for programs."""
 
+import ssl
+from functools import cache
 from html.parser import HTMLParser
 
 import httpx
@@ -15,6 +17,12 @@ BLOCKS = [
     {"type": "actions", "elements": [{"type": "button", "text": {"type": "plain_text", "text": "Acknowledge"}}]},
     {"type": "context", "elements": [{"type": "image", "image_url": "u", "alt_text": "a"}]},
 ]
+
+
+@cache
+def http() -> httpx.Client:
+    """One client for all: a new one reads the certificates of the system first, which takes longer than the test."""
+    return httpx.Client(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
 class Tags(HTMLParser):
@@ -42,7 +50,7 @@ def fill(slack: SlackDouble) -> None:
 
 def test_the_page_shows_threads_with_everything_escaped(slack_double: SlackDouble) -> None:
     fill(slack_double)
-    page = httpx.get(slack_double.url).text
+    page = http().get(slack_double.url).text
     tags = Tags()
     tags.feed(page)
     assert tags.open == []
@@ -56,17 +64,17 @@ def test_the_page_shows_threads_with_everything_escaped(slack_double: SlackDoubl
 
 
 def test_an_empty_channel_says_so(slack_double: SlackDouble) -> None:
-    assert "Nothing yet." in httpx.get(slack_double.url).text
+    assert "Nothing yet." in http().get(slack_double.url).text
 
 
 def test_a_workspace_without_channels_says_so() -> None:
     with SlackDouble(channels=[]) as slack:
-        assert "No channels." in httpx.get(slack.url).text
+        assert "No channels." in http().get(slack.url).text
 
 
 def test_the_json_holds_all_messages_and_channels(slack_double: SlackDouble) -> None:
     fill(slack_double)
-    received = httpx.get(f"{slack_double.url}/received").json()
+    received = http().get(f"{slack_double.url}/received").json()
     assert [channel["name"] for channel in received["channels"]] == ["incidents"]
     page, reply = received["messages"]
     assert reply["thread_ts"] == page["ts"]

@@ -1,7 +1,9 @@
 """The Slack double refuses what Slack refuses, as HTTP 200 with ok false."""
 
+import ssl
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import httpx
@@ -13,6 +15,12 @@ from tocsin_testkit.receivers.refusals import UnexpectedRefusalError
 from tocsin_testkit.receivers.slack import SlackDouble
 from tocsin_testkit.receivers.slack.arguments import RefusedError
 from tocsin_testkit.receivers.slack.blocks import check_blocks
+
+
+@cache
+def http() -> httpx.Client:
+    """One client for all: a new one reads the certificates of the system first, which takes longer than the test."""
+    return httpx.Client(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
 @pytest.fixture(scope="module")
@@ -145,13 +153,13 @@ def test_an_unknown_method_is_named(slack: SlackDouble) -> None:
     ],
 )
 def test_a_malformed_request_is_refused(slack: SlackDouble, headers: dict[str, str], body: bytes, error: str) -> None:
-    answer = httpx.post(f"{slack.api_url}auth.test", headers=headers, content=body)
+    answer = http().post(f"{slack.api_url}auth.test", headers=headers, content=body)
     assert (answer.status_code, answer.json()["error"]) == (200, error)
 
 
 def test_json_without_a_charset_is_taken_with_a_warning(slack: SlackDouble) -> None:
     headers = {"authorization": f"Bearer {slack.token}", "content-type": "application/json"}
-    answer = httpx.post(f"{slack.api_url}auth.test", headers=headers, content=b"{}").json()
+    answer = http().post(f"{slack.api_url}auth.test", headers=headers, content=b"{}").json()
     assert answer["ok"]
     assert answer["warning"] == "missing_charset"
     assert answer["response_metadata"]["warnings"] == ["missing_charset"]

@@ -36,7 +36,13 @@ class SmtpChannel(Section):
         default="none", description="How the connection is protected; default none."
     )
     username: Line | None = Field(default=None, description="The user, where the server asks for one.")
-    password: Secret | None = Field(default=None, description="The password.")
+    password: Secret | None = Field(default=None, description="The password; only over a protected connection.")
+
+    @model_validator(mode="after")
+    def _password_is_protected(self) -> SmtpChannel:
+        if self.password is None or self.tls != "none":
+            return self
+        raise refuse("the password would be sent in the clear", "tls: starttls or tls: implicit")
 
 
 class WebhookChannel(Section):

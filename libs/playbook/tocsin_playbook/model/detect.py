@@ -45,7 +45,7 @@ class Signal(Section):
 
     name: Name = Field(description="Becomes the alert's label `alertname`; unique among all signals.")
     description: Text | None = Field(default=None, description="What it means when this fires.")
-    labels: Labels = Field(default={}, description="Labels of the alert; those of the series win over nothing here.")
+    labels: Labels = Field(default={}, description="Labels added to those of the series; these win.")
     annotations: Labels = Field(default={}, description="Further facts shown with the alert.")
     summary: SummaryText | None = Field(
         default=None,

@@ -48,7 +48,7 @@ class Playbook(Section):
 
     api_version: Literal["tocsin/v1"] = Field(alias="apiVersion", description="The grammar's version: tocsin/v1.")
     kind: Literal["Playbook"] = Field(description="Always Playbook.")
-    metadata: Metadata = Field(description="What the playbook is called.")
+    metadata: Metadata = Field(description="Its name, and what it is for.")
     severities: tuple[Severity, ...] = Field(
         min_length=1, max_length=20, description="The ladder, most severe first; names are the team's own."
     )
@@ -69,7 +69,7 @@ class Playbook(Section):
     escalate: tuple[EscalationPolicy, ...] = Field(
         default=(), max_length=50, description="Who is paged, at what minute, at which severity."
     )
-    remediate: Remediate = Field(default=Remediate(), description="What is done about incidents.")
+    remediate: Remediate = Field(default=Remediate(), description="Runbooks: what is done about incidents.")
     communicate: Communicate = Field(default=Communicate(), description="Who hears what.")
     review: Review = Field(default=Review(), description="What is written down afterwards.")
 

@@ -1,0 +1,245 @@
+"""The commands of `tocsin`. Each is a few lines: what it does lives in the module it calls."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from tocsin import incidents as show_incidents
+from tocsin.operator import NotReachableError, Operator, ProblemError
+from tocsin.services import SERVICES, build_of, settings_of
+from tocsin_runtime import run as run_service
+from tocsin_runtime.settings import describe
+from tocsin_schemas import Command
+from tocsin_schemas.commands import (
+    Acknowledge,
+    AddNote,
+    ApproveAction,
+    AssignRole,
+    Escalate,
+    Resolve,
+    SetSeverity,
+    StopAutomation,
+)
+from tocsin_schemas.parts import Role
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="tocsin",
+    help="Incident response you can test.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+playbook_commands = typer.Typer(help="Playbooks in force.", no_args_is_help=True)
+app.add_typer(playbook_commands, name="playbook")
+
+out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+err = Console(stderr=True, highlight=False)
+
+Folder = Annotated[Path, typer.Option("--data", envvar="TOCSIN_DATA", help="Folder of an embedded Tocsin.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document, for machines.")]
+Incident = Annotated[str, typer.Argument(help="The incident's id, or the beginning of it.")]
+HERE = Path(".tocsin")
+
+
+# --- running ----------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def up(
+    data: Folder = HERE,
+    playbook: Annotated[
+        list[Path], typer.Option("--playbook", "-p", exists=True, help="A playbook, or a folder of them.")
+    ] = [],  # noqa: B006  # typer reads the default, nobody changes it
+    any_port: Annotated[bool, typer.Option("--any-port", help="Take free ports instead of the usual ones.")] = False,
+    redis_url: Annotated[str, typer.Option(help="Use this Redis instead of starting Valkey.")] = "",
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
+    log_format: Annotated[str, typer.Option(help="pretty or json.")] = "pretty",
+) -> None:
+    """Start everything: NATS, Valkey and the five services, in one process. Ctrl-C stops what was started."""
+    from tocsin.up import AlreadyRunningError, UpOptions
+    from tocsin.up import up as start
+
+    options = UpOptions(
+        folder=data,
+        playbooks=tuple(playbook),
+        any_port=any_port,
+        redis_url=redis_url or None,
+        log_format=log_format,
+        log_level=log_level,
+    )
+    try:
+        raise typer.Exit(start(options, out))
+    except (AlreadyRunningError, OSError) as error:
+        _fail(str(error))
+
+
+@app.command()
+def run(service: Annotated[str, typer.Argument(help=", ".join(SERVICES))]) -> None:
+    """Run one service against a given NATS; its settings come from the environment (`tocsin settings`)."""
+    _check_service(service)
+    raise typer.Exit(run_service(settings_of(service), build_of(service)))
+
+
+@app.command()
+def settings(service: Annotated[str, typer.Argument(help="One service; all without it.")] = "") -> None:
+    """Every setting: its variable, its default, what it means."""
+    if service:
+        _check_service(service)
+    for name in (service,) if service else SERVICES:
+        out.print(f"[bold]{name}[/bold]")
+        for variable, default, meaning in describe(settings_of(name)):
+            out.print(f"  {variable:<44} {meaning}" + (f" (default {default})" if default else ""), markup=False)
+
+
+@app.command("nats-config")
+def nats_config() -> None:
+    """The users and permissions for a nats-server of your own, with new passwords. Keep the output private."""
+    import json
+    import secrets
+
+    from tocsin_runtime.identities import IDENTITIES, users
+
+    block = {"authorization": {"users": users({name: secrets.token_urlsafe(24) for name in IDENTITIES})}}
+    out.print_json(json.dumps(block))
+
+
+# --- playbooks --------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def lint(files: Annotated[list[Path], typer.Argument(help="Playbooks.", exists=True, dir_okay=False)]) -> None:
+    """Check playbooks: `file:line:column: what is wrong; what was expected`. Exit status 1 if there is an error."""
+    from tocsin.linting import lint_files
+
+    raise typer.Exit(lint_files(files, out))
+
+
+@playbook_commands.command("push")
+def push(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)], data: Folder = HERE) -> None:
+    """Put a playbook in force. New incidents use it; running ones keep the revision they were opened under."""
+    from tocsin.linting import push_file
+
+    _guarded(lambda: push_file(file, Operator.here(data), out))
+
+
+# --- incidents --------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def incidents(
+    active: Annotated[bool, typer.Option("--active", help="Only those that are not over.")] = False,
+    data: Folder = HERE,
+    as_json: Json = False,
+) -> None:
+    """List incidents, newest first."""
+    _guarded(lambda: show_incidents.table(Operator.here(data), out, active=active, as_json=as_json))
+
+
+@app.command()
+def show(incident: Incident, data: Folder = HERE, as_json: Json = False) -> None:
+    """One incident with its timeline."""
+    _guarded(lambda: show_incidents.timeline(Operator.here(data), out, incident, as_json=as_json))
+
+
+@app.command()
+def ack(incident: Incident, data: Folder = HERE) -> None:
+    """I am on it: stop paging."""
+    _ask(data, incident, lambda me, name: Acknowledge(incident=name, by=me.actor))
+
+
+@app.command()
+def resolve(
+    incident: Incident, notes: Annotated[str, typer.Option(help="What it was.")] = "", data: Folder = HERE
+) -> None:
+    """It is over."""
+    _ask(data, incident, lambda me, name: Resolve(incident=name, by=me.actor, notes=notes))
+
+
+@app.command()
+def escalate(incident: Incident, because: Annotated[str, typer.Option()] = "", data: Folder = HERE) -> None:
+    """Tell the next level now."""
+    _ask(data, incident, lambda me, name: Escalate(incident=name, by=me.actor, because=because))
+
+
+@app.command()
+def severity(incident: Incident, level: str, because: Annotated[str, typer.Option()] = "", data: Folder = HERE) -> None:
+    """Set the severity, until a person says otherwise."""
+    _ask(data, incident, lambda me, name: SetSeverity(incident=name, by=me.actor, severity=level, because=because))
+
+
+@app.command()
+def assign(incident: Incident, role: Role, person: str, data: Folder = HERE) -> None:
+    """Give a person a role in the incident."""
+    _ask(data, incident, lambda me, name: AssignRole(incident=name, by=me.actor, role=role, person=person))
+
+
+@app.command()
+def note(incident: Incident, text: str, data: Folder = HERE) -> None:
+    """Write on the timeline."""
+    _ask(data, incident, lambda me, name: AddNote(incident=name, by=me.actor, text=text))
+
+
+@app.command()
+def approve(incident: Incident, action: str, data: Folder = HERE) -> None:
+    """Let a proposed action run."""
+    _ask(data, incident, lambda me, name: ApproveAction(incident=name, by=me.actor, action=action))
+
+
+@app.command("stop-automation")
+def stop_automation(incident: Incident, because: Annotated[str, typer.Option()] = "", data: Folder = HERE) -> None:
+    """Let no further action run by itself in this incident."""
+    _ask(data, incident, lambda me, name: StopAutomation(incident=name, by=me.actor, because=because))
+
+
+# --- the demonstration ------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def demo(
+    runbook: Annotated[bool, typer.Option(help="Without it the incident escalates instead.")] = True,
+    keep: Annotated[bool, typer.Option(help="Leave everything running at the end, to look around.")] = False,
+) -> None:
+    """A real incident from beginning to end: a shop breaks, somebody is paged, the runbook mends it."""
+    from tocsin.demo.run import demonstrate
+
+    raise typer.Exit(demonstrate(out, with_runbook=runbook, keep=keep))
+
+
+# --- how --------------------------------------------------------------------------------------------------------------
+
+
+def _ask(folder: Path, prefix: str, make: Callable[[Operator, str], Command]) -> None:
+    def go() -> None:
+        me = Operator.here(folder)
+        name = me.incident(prefix)
+        show_incidents.answers(out, me.ask(name, make(me, name)))
+
+    _guarded(go)
+
+
+def _guarded(action: Callable[[], None]) -> None:
+    try:
+        action()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        _fail(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    except (NotReachableError, ProblemError, TimeoutError) as error:
+        _fail(str(error) or "NATS does not answer")
+
+
+def _check_service(service: str) -> None:
+    if service not in SERVICES:
+        _fail(f"there is no service {service!r}; there are {', '.join(SERVICES)}")
+
+
+def _fail(message: str) -> None:
+    err.print(message, style="red", markup=False)
+    raise typer.Exit(1)

@@ -1,0 +1,83 @@
+"""The folder of an embedded Tocsin (`./.tocsin`): its data, its identities, and where it can be reached."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tocsin_runtime.identities import IDENTITIES
+
+__all__ = ["Place", "Reach"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where a running embedded Tocsin can be reached."""
+
+    nats_url: str
+    nats_monitor_url: str
+    redis_url: str
+    console_url: str
+    alertmanager_url: str
+    pid: int
+
+
+class Place:
+    """One folder. Files that hold secrets are readable by their owner only."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+
+    def prepare(self) -> None:
+        """Create the folder, and the identities on the first start."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        if not self._identities.exists():
+            _write_private(self._identities, json.dumps({name: secrets.token_urlsafe(24) for name in IDENTITIES}))
+
+    def passwords(self) -> Mapping[str, str]:
+        """The password of each NATS identity."""
+        read: dict[str, str] = json.loads(self._identities.read_text())
+        return {name: read[name] for name in IDENTITIES}
+
+    def announce(self, reach: Reach) -> None:
+        """Leave word for the other commands."""
+        _write_private(self._reach, json.dumps(asdict(reach), indent=2))
+
+    def withdraw(self) -> None:
+        """It runs no more."""
+        self._reach.unlink(missing_ok=True)
+
+    def reach(self) -> Reach | None:
+        """Where it can be reached, if it runs."""
+        try:
+            found = Reach(**json.loads(self._reach.read_text()))
+        except FileNotFoundError:
+            return None
+        return found if _runs(found.pid) else None
+
+    @property
+    def _identities(self) -> Path:
+        return self.folder / "identities.json"
+
+    @property
+    def _reach(self) -> Path:
+        return self.folder / "running.json"
+
+
+def _write_private(path: Path, text: str) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,5 @@
+"""`python -m tocsin_detector`"""
+
+from tocsin_detector.app import main
+
+raise SystemExit(main())

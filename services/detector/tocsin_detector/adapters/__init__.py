@@ -1,0 +1,1 @@
+"""The outside of the detector: scraping, and the Alertmanager API."""
