@@ -28,7 +28,7 @@ def lint_files(files: Sequence[Path], out: Console) -> int:
         for problem in lint(text, source=str(file)):
             out.print(str(problem), markup=False)
             errors += problem.level == "error"
-            warnings += not problem.level == "error"
+            warnings += problem.level == "warning"
     if not errors and not warnings:
         out.print(f"{len(files)} playbook{'s' if len(files) != 1 else ''}: nothing to complain about")
     return 1 if errors else 0

@@ -24,9 +24,9 @@ def asyncapi_document() -> dict[str, Any]:
     broker = NatsBroker(logger=None)
     for event in ALERT_EVENTS:
         _publishes(broker, "tocsin.alerts.{shard}", event, f"detector.{event.__name__}")
-    for event in INCIDENT_EVENTS:
-        subject = f"tocsin.incidents.{{incident}}.{event.OWNER}.{event.SLUG}"
-        _publishes(broker, subject, event, f"{event.OWNER}.{event.__name__}")
+    for fact in INCIDENT_EVENTS:
+        subject = f"tocsin.incidents.{{incident}}.{fact.OWNER}.{fact.SLUG}"
+        _publishes(broker, subject, fact, f"{fact.OWNER}.{fact.__name__}")
     for command in COMMANDS.values():
         _publishes(broker, command_subject(command), command, f"operator.{command.__name__}")
     for spec in CONSUMERS:
@@ -63,6 +63,6 @@ def _inputs(spec: ConsumerSpec) -> Sequence[Any]:
     if spec.stream == "TIMERS":
         return (TimerDue,)
     if spec.stream == "COMMANDS":
-        return tuple(c for c in COMMANDS.values() if issubclass(c, Command) and c.OWNER == spec.service)
+        return tuple(c for c in COMMANDS.values() if issubclass(c, Command) and spec.service == c.OWNER)
     owners = {subject.split(".")[3] for subject in spec.filters}
     return tuple(event for event in INCIDENT_EVENTS if event.OWNER in owners)

@@ -26,7 +26,7 @@ def catalogue() -> str:
     owners = dict.fromkeys(event.OWNER for event in (*ALERT_EVENTS, *INCIDENT_EVENTS))
     for owner in owners:
         parts.append(f"\n## Facts stated by the {owner}\n")
-        parts += [_event(event) for event in (*ALERT_EVENTS, *INCIDENT_EVENTS) if event.OWNER == owner]
+        parts += [_event(event) for event in (*ALERT_EVENTS, *INCIDENT_EVENTS) if owner == event.OWNER]
     parts.append("\n## Commands\n")
     parts += [_entry(model, command_subject(model)) for model in COMMANDS.values() if issubclass(model, Command)]
     parts.append("\n## Signals\n")

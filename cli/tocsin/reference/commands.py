@@ -3,7 +3,7 @@
 import re
 
 import typer
-from click import Group
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from tocsin.main import app
@@ -13,18 +13,16 @@ __all__ = ["commands_page"]
 
 def commands_page() -> str:
     """The page as Markdown."""
-    root = typer.main.get_command(app)
-    assert isinstance(root, Group)  # noqa: S101  # the app has several commands, which makes it a group
+    root = typer.main.get_group(app)
     parts = ["# The command line\n\n*Made from each command's own help by `make docs`; do not edit.*\n"]
-    for words in _paths(root, ()):
-        parts.append(f"\n## tocsin {' '.join(words)}\n\n```text\n{_help(words)}\n```\n")
+    parts += [f"\n## tocsin {' '.join(words)}\n\n```text\n{_help(words)}\n```\n" for words in _paths(root, ())]
     return "".join(parts)
 
 
-def _paths(group: Group, before: tuple[str, ...]) -> list[tuple[str, ...]]:
+def _paths(group: TyperGroup, before: tuple[str, ...]) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
     for name, command in sorted(group.commands.items()):
-        found += _paths(command, (*before, name)) if isinstance(command, Group) else [(*before, name)]
+        found += _paths(command, (*before, name)) if isinstance(command, TyperGroup) else [(*before, name)]
     return found
 
 
@@ -32,5 +30,3 @@ def _help(words: tuple[str, ...]) -> str:
     result = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"})
     plain = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout)
     return "\n".join(line.rstrip() for line in plain.strip().splitlines())
-
-

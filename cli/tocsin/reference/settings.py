@@ -10,8 +10,8 @@ def settings_page() -> str:
     """The page as Markdown."""
     parts = [
         "# Settings\n\n*Made from the code by `make docs`; do not edit. The same is printed by `tocsin settings`.*\n\n"
-        "Settings come from the environment. `TOCSIN_<NAME>` is for all services, `TOCSIN_<SERVICE>_<NAME>` for one and "
-        "wins. Any of them can be read from a file: `TOCSIN_NATS_PASSWORD_FILE=/run/secrets/nats`.\n",
+        "Settings come from the environment. `TOCSIN_<NAME>` is for all services, `TOCSIN_<SERVICE>_<NAME>` for one "
+        "and wins. Any of them can be read from a file: `TOCSIN_NATS_PASSWORD_FILE=/run/secrets/nats`.\n",
         "\n## All services\n\n",
         _table(list(describe(ServiceSettings))),
     ]

@@ -81,6 +81,8 @@ class Work(Generic[S]):
         self._state: dict[str, Known[S]] = {}
         self._guards: dict[str, Guard] = {}
         self._fresh: set[str] = set()
+        self.stored: dict[str, Envelope[Event]] = {}
+        """By id: what has been appended, with its place in the log."""
 
     async def known(self, incident: str) -> Known[S]:
         """The incident as it would stand after this work."""
@@ -229,15 +231,15 @@ class Decider(Generic[S]):
         guard: Guard = "own",
     ) -> Decided[S]:
         """Decide on one incident because of `cause`. Raises BusUnavailableError when the log cannot be reached."""
-        added: list[tuple[Envelope[Event], ...]] = [()]
-        seen: list[S] = []
+        attempts: list[tuple[Work[S], tuple[Envelope[Event], ...]]] = []
 
         async def decide_one(work: Work[S], _: None) -> None:
-            added[0] = await work.decide(incident, cause, decide, guard=guard)
-            seen[:] = [(await work.known(incident)).state]
+            attempts.append((work, await work.decide(incident, cause, decide, guard=guard)))
 
         await self.many([None], decide_one)
-        return Decided(seen[0], added[0])
+        work, added = attempts[-1]
+        state = (await work.known(incident)).state
+        return Decided(state, tuple(work.stored[event.id] for event in added))
 
     async def many(self, inputs: Sequence[T], decide: Callable[[Work[S], T], Awaitable[None]]) -> dict[str, Known[S]]:
         """Decide on all inputs and append everything at once; one by one where that is refused.
@@ -296,6 +298,7 @@ class Decider(Generic[S]):
         if not appends:
             return {}
         APPENDED.labels(self.service).inc(work.size)
+        work.stored.update((event.id, event) for events in stored for event in events)
         changed = {}
         for incident, (known, read_up_to) in work.after(stored).items():
             self.keep(incident, read_up_to)

@@ -1,0 +1,1 @@
+"""Every figure the project claims, measured: `make bench`. Results go to `bench/results/`."""
