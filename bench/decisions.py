@@ -102,7 +102,7 @@ def _input(kind: str, incident: Incident, number: int, book: Rulebook) -> tuple[
             alert, slot = incident.alert, incident.slot
             return incident, lambda state: decide_alert_fired(state, alert, slot, book, now)
         case "new alert":
-            fresh, slot = _alert(incident.alert.labels["service"], f"host{number % 4}"), incident.slot
+            fresh, slot = _alert(incident.alert.labels["service"], f"host{number}"), incident.slot
             return incident, lambda state: decide_alert_fired(state, fresh, slot, book, now)
         case "receipt":
             receipt = NotificationDelivered(notification="n", channel="slack", recipient="person:ada")

@@ -13,7 +13,7 @@ from datetime import timedelta
 import pytest
 from runtime_builders import note
 
-from tocsin_runtime import BusUnavailableError, Connection, Delivery, NotYetError
+from tocsin_runtime import BusUnavailableError, Connection, Delivery, NotYetError, RefusedError
 from tocsin_runtime.bus import consume, pull
 from tocsin_runtime.bus.consume import Consumer, Handler, pause_before_retry
 from tocsin_runtime.topology import CONSUMERS, STREAMS, ConsumerSpec
@@ -71,7 +71,7 @@ async def pending(connection: Connection, spec: ConsumerSpec) -> tuple[int, int]
 
 async def until_settled(connection: Connection, spec: ConsumerSpec) -> None:
     async with asyncio.timeout(20):
-        while await pending(connection, spec) != (0, 0):  # noqa: ASYNC110  # the server has no event for it
+        while await pending(connection, spec) != (0, 0):  # the server has no event for it
             await asyncio.sleep(0.02)
 
 
@@ -162,6 +162,17 @@ async def test_what_cannot_be_read_is_parked_at_once_and_blocks_nothing(
     assert seen.texts == ["good"]
     assert base64.b64decode(letter.payload_base64) == body
     assert letter.reason.startswith("cannot be read: ")
+
+
+async def test_what_a_handler_refuses_is_parked_at_once_and_costs_its_batch_nothing(connection: Connection) -> None:
+    seen = Seen(lambda text, _: RefusedError("not by this version") if text == "b" else None)
+    await send(connection, "a", "b", "c")
+    async with consuming(connection, BATCHED, seen):
+        await until_settled(connection, BATCHED)
+    (letter,) = await dead_letters(connection)
+    assert letter.reason == "refused: not by this version"
+    assert letter.deliveries == 1
+    assert set(seen.texts) == {"a", "b", "c"}
 
 
 async def test_an_unreachable_bus_is_no_failure_of_the_message(

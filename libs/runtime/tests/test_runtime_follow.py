@@ -29,7 +29,7 @@ class Reader:
 
     async def until(self, last: int) -> None:
         async with asyncio.timeout(30):
-            while not self.sequences or self.sequences[-1] < last:  # noqa: ASYNC110  # simple is enough here
+            while not self.sequences or self.sequences[-1] < last:  # simple is enough here
                 await asyncio.sleep(0.01)
 
 
@@ -146,7 +146,7 @@ async def test_a_bug_of_the_reader_is_seen_by_the_supervisor(connection: Connect
     follower = Follower(connection, "INCIDENTS", (INCIDENTS,), broken, service="test")
     await follower.start()
     async with asyncio.timeout(10):
-        while follower.failed is None:  # noqa: ASYNC110  # simple is enough here
+        while follower.failed is None:  # simple is enough here
             await asyncio.sleep(0.01)
     assert isinstance(follower.failed, KeyError)
     await follower.stop()

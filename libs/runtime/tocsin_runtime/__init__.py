@@ -4,7 +4,7 @@ A service's `app.py` is given a `Host` to wire itself with; `run` is the process
 """
 
 from tocsin_runtime.bus.connection import Address, Connection
-from tocsin_runtime.bus.consume import NotYetError
+from tocsin_runtime.bus.consume import NotYetError, RefusedError
 from tocsin_runtime.bus.delivery import Delivery
 from tocsin_runtime.bus.errors import (
     AlreadyInLogError,
@@ -20,6 +20,6 @@ from tocsin_runtime.settings import ServiceSettings, SettingsError, load_setting
 
 __all__ = [
     "Address", "AlreadyInLogError", "Build", "BusError", "BusUnavailableError", "Clock", "Connection", "Decided",
-    "Decider", "Delivery", "Fold", "Host", "Known", "LostRaceError", "NotYetError", "PromiseError",
+    "Decider", "Delivery", "Fold", "Host", "Known", "LostRaceError", "NotYetError", "PromiseError", "RefusedError",
     "ServiceSettings", "SettingsError", "SystemClock", "Work", "load_settings", "run", "serve",
 ]  # fmt: skip

@@ -54,12 +54,16 @@ class Fold(Protocol[S]):
 
 @dataclass(frozen=True, slots=True)
 class Known(Generic[S]):
-    """A folded incident: its state, up to where it was read, and which messages were decided on."""
+    """A folded incident: its state, up to where it was read, and which messages were decided on.
+
+    `causes` only ever grows, and is shared by all versions of one incident: copying it for each decision would be
+    quadratic. After a refused append the incident is read anew.
+    """
 
     state: S
     last: int = 0
     own_last: int = 0
-    causes: frozenset[str] = frozenset()
+    causes: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,8 @@ class Work(Generic[S]):
         state = known.state
         for envelope in wrapped:
             state = self._decider.fold.evolve(state, envelope)
-        self._state[incident] = Known(state, known.last, known.own_last, known.causes | {cause})
+        known.causes.add(cause)
+        self._state[incident] = Known(state, known.last, known.own_last, known.causes)
         self._new.setdefault(incident, []).extend(wrapped)
         if guard == "all" or incident not in self._guards:
             self._guards[incident] = guard
@@ -198,7 +203,7 @@ class Decider(Generic[S]):
 
     def folded(self, known: Known[S], events: Iterable[Envelope[Event]]) -> Known[S]:
         """`known` after these events of the log; those it has seen are passed over."""
-        state, last, own_last, causes = known.state, known.last, known.own_last, set(known.causes)
+        state, last, own_last, causes = known.state, known.last, known.own_last, known.causes
         for event in events:
             if event.sequence <= last:
                 continue
@@ -207,7 +212,7 @@ class Decider(Generic[S]):
                 own_last = event.sequence
                 causes.add(event.cause)
             state = self.fold.evolve(state, event)
-        return Known(state, last, own_last, frozenset(causes))
+        return Known(state, last, own_last, causes)
 
     def keep(self, incident: str, known: Known[S]) -> None:
         """Remember a state, and forget the one that was used longest ago when there are too many."""

@@ -74,9 +74,13 @@ class Host(Generic[G]):
         spec = next(spec for spec in CONSUMERS if spec.name == name)
         self._consumers.append(Consumer(self.connection, spec, handler))
 
-    def follow(self, stream: str, filters: tuple[str, ...], on_events: OnEvents, *, after: int = 0) -> Follower:
+    def follow(
+        self, stream: str, filters: tuple[str, ...], on_events: OnEvents, *, after: int = 0, gather: float = 0.0
+    ) -> Follower:
         """Be shown everything in a stream, in order. Followers start, and catch up, before consumers do."""
-        follower = Follower(self.connection, stream, filters, on_events, service=self.service, after=after)
+        follower = Follower(
+            self.connection, stream, filters, on_events, service=self.service, after=after, gather=gather
+        )
         self._followers.append(follower)
         return follower
 
@@ -105,6 +109,7 @@ class Host(Generic[G]):
     async def start(self) -> None:
         """Come up. Raises PromiseError where the server cannot keep what we promise."""
         await self.ops.start()
+        self._tasks = [asyncio.create_task(self._supervise(), name="supervise")]
         await self.connection.open()
         await assert_promises(self.connection, self.settings.nats_monitor_url, check_sync=self.settings.nats_check_sync)
         await provision(self.connection, self.service, replicas=self.settings.nats_replicas)
@@ -118,8 +123,7 @@ class Host(Generic[G]):
             await follower.caught_up.wait()
         for consumer in self._consumers:
             await consumer.start()
-        self._tasks = [asyncio.create_task(_named(work), name=name) for name, work in self._background]
-        self._tasks.append(asyncio.create_task(self._supervise(), name="supervise"))
+        self._tasks += [asyncio.create_task(_named(work), name=name) for name, work in self._background]
         self._running = True
         log.info("service is up", service=self.service, replica=self.replica, http=self.ops.url)
 

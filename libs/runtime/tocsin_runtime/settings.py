@@ -72,10 +72,10 @@ def load_settings(model: type[L], environment: Mapping[str, str] | None = None, 
     try:
         return model(**{**values, **given})
     except ValidationError as error:
-        problems = [
-            f"{sources.get(str(p['loc'][0]), str(p['loc'][0]))}: {p['msg']}"
-            for p in error.errors(include_input=False, include_url=False)
-        ]
+        problems = []
+        for problem in error.errors(include_input=False, include_url=False):
+            name = str(problem["loc"][0]) if problem["loc"] else "the settings together"
+            problems.append(f"{sources.get(name, name)}: {problem['msg']}")
         raise SettingsError("; ".join(problems)) from None
 
 
@@ -91,6 +91,8 @@ def _read(env: Mapping[str, str], variable: str) -> str | None:
             return Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise SettingsError(f"{variable}_FILE: cannot read the file: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise SettingsError(f"{variable}_FILE: the file is not UTF-8") from None
     return env.get(variable)
 
 

@@ -8,7 +8,8 @@ silently, and a back-off shorter than the handler makes duplicates. The pump cou
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tocsin_schemas import subjects
+from tocsin_schemas import Event, subjects
+from tocsin_schemas import events as facts
 
 __all__ = [
     "CONSUMERS",
@@ -109,7 +110,11 @@ STREAMS: tuple[StreamSpec, ...] = (
     ),
 )
 
-_INCIDENT = "tocsin.incidents.*"
+
+def _facts(*events: type[Event]) -> tuple[str, ...]:
+    """The subjects of these facts, of any incident. A service is shown only what it may act upon."""
+    return tuple(f"tocsin.incidents.*.{event.OWNER}.{event.SLUG}" for event in events)
+
 
 CONSUMERS: tuple[ConsumerSpec, ...] = (
     ConsumerSpec(
@@ -119,7 +124,12 @@ CONSUMERS: tuple[ConsumerSpec, ...] = (
         "escalator-outcomes",
         "escalator",
         "INCIDENTS",
-        (f"{_INCIDENT}.remediator.*", f"{_INCIDENT}.notifier.*"),
+        _facts(
+            facts.ActionProposed,
+            facts.ActionOutcomeUnknown,
+            facts.RunbookFinished,
+            facts.NotificationFailed,
+        ),
         "How mitigations and notifications went",
         batch=256,
     ),
@@ -143,7 +153,16 @@ CONSUMERS: tuple[ConsumerSpec, ...] = (
         "remediator-incidents",
         "remediator",
         "INCIDENTS",
-        (f"{_INCIDENT}.escalator.*",),
+        _facts(
+            facts.IncidentOpened,
+            facts.SeverityChanged,
+            facts.IncidentEscalated,
+            facts.IncidentAcknowledged,
+            facts.IncidentMonitoring,
+            facts.IncidentResumed,
+            facts.IncidentResolved,
+            facts.IncidentReopened,
+        ),
         "Incidents that may need a mitigation",
         workers=16,
     ),
@@ -159,7 +178,30 @@ CONSUMERS: tuple[ConsumerSpec, ...] = (
         "notifier-incidents",
         "notifier",
         "INCIDENTS",
-        (f"{_INCIDENT}.escalator.*", f"{_INCIDENT}.remediator.*"),
+        _facts(
+            facts.ResponderPaged,
+            facts.IncidentOpened,
+            facts.SeverityChanged,
+            facts.DeadlineMissed,
+            facts.IncidentEscalated,
+            facts.IncidentAcknowledged,
+            facts.NoteAdded,
+            facts.IncidentMonitoring,
+            facts.IncidentResumed,
+            facts.IncidentResolved,
+            facts.IncidentReopened,
+            facts.IncidentClosed,
+            facts.ActionProposed,
+            facts.ActionClaimed,
+            facts.ActionSucceeded,
+            facts.ActionFailed,
+            facts.ActionOutcomeUnknown,
+            facts.ActionRefused,
+            facts.VerificationPassed,
+            facts.VerificationFailed,
+            facts.RunbookFinished,
+            facts.AutomationStopped,
+        ),
         "What people must hear of",
         workers=32,
     ),

@@ -3,13 +3,13 @@
 from datetime import timedelta
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tocsin_schemas.labels import Labels
 from tocsin_schemas.moments import Moment
 from tocsin_schemas.parts import Actor, IncidentRef, Role
 from tocsin_schemas.payload import Command, by_type
-from tocsin_schemas.text import Line, Name, Text
+from tocsin_schemas.text import Id, Line, Name, Text
 
 
 class _IncidentCommand(Command):
@@ -71,13 +71,19 @@ class AddNote(_IncidentCommand):
     text: Annotated[Text, Field(min_length=1)]
 
 
+def _not_empty(match: Labels) -> Labels:
+    if not match:
+        raise ValueError("is empty, which would match everything")
+    return match
+
+
 class Silence(Command):
     """Let alerts with these labels page nobody until then."""
 
     OWNER: ClassVar[str] = "escalator"
     SLUG: ClassVar[str] = "silence"
 
-    match: Labels = Field(
+    match: Annotated[Labels, AfterValidator(_not_empty)] = Field(
         description="All of these must be equal; an empty set is refused, for it would match everything"
     )
     until: Moment
@@ -97,7 +103,7 @@ class ApproveAction(_ActionCommand):
 
     SLUG: ClassVar[str] = "approve_action"
 
-    action: Annotated[str, Field(min_length=1, max_length=64)]
+    action: Id
 
 
 class RunAction(_ActionCommand):

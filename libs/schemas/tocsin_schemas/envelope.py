@@ -4,6 +4,7 @@ Spec: cloudevents/bindings/nats-protocol-binding.md (1.0.3-wip). Structured mode
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,6 +20,7 @@ from tocsin_schemas.moments import format_moment, parse_moment
 from tocsin_schemas.payload import Payload
 from tocsin_schemas.signals import SIGNALS
 from tocsin_schemas.strict_json import StrictJsonError, loads
+from tocsin_schemas.text import _check_line
 from tocsin_schemas.upcast import upcast
 
 __all__ = ["PAYLOADS", "Envelope", "EnvelopeError", "caused_by", "decode", "encode", "read_headers"]
@@ -31,6 +33,8 @@ D_co = TypeVar("D_co", bound=Payload, covariant=True)
 _SOURCE = "tocsin/"
 _UNESCAPED = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _HEADER_LIMIT = 4096
+_ATTRIBUTE_LIMIT = 256
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
 class EnvelopeError(ValueError):
@@ -136,9 +140,9 @@ def decode(
         source=_required(attributes, "ce-source"),
         time=time,
         data=_read_data(type_name, body, trusted=trusted),
-        incident=attributes.get("ce-subject", ""),
-        cause=attributes.get("ce-causationid", ""),
-        traceparent=attributes.get("traceparent", ""),
+        incident=_attribute(attributes, "ce-subject"),
+        cause=_attribute(attributes, "ce-causationid"),
+        traceparent=_attribute(attributes, "traceparent"),
         sequence=sequence,
     )
 
@@ -150,27 +154,42 @@ def read_headers(headers: Mapping[str, str]) -> dict[str, str]:
         name, value = str(raw_name).lower(), str(raw_value)
         if len(value) > _HEADER_LIMIT:
             raise EnvelopeError(name[:64], f"{len(value)} characters; at most {_HEADER_LIMIT} are allowed")
-        read[name] = _unescape(name, value) if name.startswith("ce-") else value
+        if name.startswith("ce-"):
+            if name in read:  # as ce-id and CE-ID: two readers could take different ones
+                raise EnvelopeError(name[:64], "is given twice")
+            value = _unescape(name, value)
+        read[name] = value
     return read
 
 
 def _unescape(name: str, value: str) -> str:
     if len(value) >= 2 and value[0] == value[-1] == '"':
-        value = value[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+        value = _QUOTED_PAIR.sub(r"\1", value[1:-1])  # RFC 9110 section 5.6.4
     if "%" not in value:
         return value
     try:
         return unquote_to_bytes(value).decode("utf-8")
-    except UnicodeDecodeError:
-        raise EnvelopeError(name, "is not UTF-8 after percent-decoding") from None
+    except UnicodeError:
+        raise EnvelopeError(name[:64], "is not UTF-8 after percent-decoding") from None
 
 
 def _required(attributes: Mapping[str, str], name: str) -> str:
-    value = attributes.get(name, "")
+    value = _attribute(attributes, name)
     if not value:
         raise EnvelopeError(name, "is missing")
-    if len(value) > 256:
-        raise EnvelopeError(name, f"{len(value)} characters; at most 256 are allowed")
+    return value
+
+
+def _attribute(attributes: Mapping[str, str], name: str) -> str:
+    """An attribute, "" where it is missing. Ids are derived from it: it may not hold what separates their parts."""
+    value = attributes.get(name, "")
+    if len(value) > _ATTRIBUTE_LIMIT:
+        raise EnvelopeError(name, f"{len(value)} characters; at most {_ATTRIBUTE_LIMIT} are allowed")
+    if not value.isprintable():
+        try:
+            _check_line(value).encode()
+        except ValueError as error:
+            raise EnvelopeError(name, str(error)) from None
     return value
 
 
@@ -183,11 +202,14 @@ def _unwrap_structured(body: bytes) -> tuple[dict[str, str], bytes]:
         raise EnvelopeError("body", "is not a JSON object")
     attributes: dict[str, str] = {}
     for name, value in document.items():
-        if name == "data":
+        if name == "data" or value is None:  # null is the same as absent
             continue
+        attribute = name if name == "traceparent" else f"ce-{name.lower()}"
         if not isinstance(value, str):
-            raise EnvelopeError(name[:64], "is not a text")
-        attributes["traceparent" if name == "traceparent" else f"ce-{name.lower()}"] = value
+            raise EnvelopeError(attribute[:64], "is not a text")
+        if attribute in attributes:
+            raise EnvelopeError(attribute[:64], "is given twice")
+        attributes[attribute] = value
     return attributes, json.dumps(document.get("data")).encode()
 
 
@@ -209,11 +231,14 @@ def _read_old(type_name: str, body: bytes) -> Payload:
     document = loads(body)
     if not isinstance(document, dict):
         raise EnvelopeError("data", "is not a JSON object")
-    newest, current = upcast(type_name, document)
+    try:
+        newest, current = upcast(type_name, document)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # the document is not of that shape
+        raise EnvelopeError("data", f"is no {type_name[:128]}: {error!r}") from None
     model = PAYLOADS.get(newest)
     if model is None:
         raise EnvelopeError("ce-type", f"{type_name[:128]!r} is not a type of this version")
-    return model.model_validate(current)
+    return model.model_validate_json(json.dumps(current))
 
 
 def _first_problem(error: ValidationError) -> EnvelopeError:

@@ -20,9 +20,8 @@ from tocsin_schemas.parts import (
     RunbookOutcome,
 )
 from tocsin_schemas.payload import Event, by_type
-from tocsin_schemas.text import Line, Name, Text
+from tocsin_schemas.text import Id, Line, Name, Text
 
-Id = Annotated[str, Field(min_length=1, max_length=64)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 
 

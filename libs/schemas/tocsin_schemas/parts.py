@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tocsin_schemas.labels import Labels
 from tocsin_schemas.moments import Moment
-from tocsin_schemas.text import Line, Name, Token
+from tocsin_schemas.text import Id, Line, Name, Token
 
 __all__ = [
     "Actor",
@@ -103,7 +103,7 @@ class GroupedAlert(Part):
     """One alert as its incident knows it."""
 
     fingerprint: Fingerprint
-    episode: Annotated[str, Field(max_length=64)]
+    episode: Id
     rule: Name
     severity: Name | None = None
     labels: Labels

@@ -8,7 +8,7 @@ from tocsin_schemas.labels import Labels
 from tocsin_schemas.moments import Moment
 from tocsin_schemas.parts import IncidentRef, Part, PlaybookRef
 from tocsin_schemas.payload import Payload, by_type
-from tocsin_schemas.text import Line, Name, Text
+from tocsin_schemas.text import Id, Line, Name, Text
 
 MAX_PLAYBOOK = 500_000
 """Characters of a playbook's text; with its wrapping it stays under the server's limit of one MiB."""
@@ -18,7 +18,7 @@ class TimerDue(Payload):
     """An alarm clock rings: look at this incident. Whether anything is due, its log says."""
 
     incident: IncidentRef
-    deadline: Annotated[str, Field(min_length=1, max_length=64)]
+    deadline: Id
     due_at: Moment
 
 

@@ -10,13 +10,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-__all__ = ["MAX_LINE", "MAX_NAME", "MAX_TEXT", "Line", "Name", "Text", "Token", "clean_line", "clean_text"]
+__all__ = ["MAX_LINE", "MAX_NAME", "MAX_TEXT", "Id", "Line", "Name", "Text", "Token", "clean_line", "clean_text"]
 
 MAX_NAME = 128
 MAX_LINE = 1024
 MAX_TEXT = 4096
 
-_C0_C1_BIDI = "\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
+_C0_C1_BIDI = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
 _BAD_IN_TEXT = re.compile(f"[{_C0_C1_BIDI}]")
 _BAD_IN_LINE = re.compile(f"[{_C0_C1_BIDI}\t\n]")
 
@@ -53,6 +53,9 @@ def clean_text(value: str, limit: int = MAX_TEXT) -> str:
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME), AfterValidator(_check_line)]
 """A short name on one line: a rule, a person, a channel, a severity. 1 to 128 characters."""
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_check_line)]
+"""A name that a service has made and others only compare: 1 to 64 characters."""
 
 Line = Annotated[str, StringConstraints(max_length=MAX_LINE), AfterValidator(_check_line)]
 """One line of text for people, at most 1,024 characters."""

@@ -7,7 +7,8 @@ endless reconnects, pings every 5 s, and a process that ends rather than spins i
 import asyncio
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -17,6 +18,7 @@ from faststream import BaseMiddleware
 from faststream.nats import NatsBroker
 from faststream.security import SASLPlaintext
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import (
     ConnectionClosedError,
     ConnectionReconnectingError,
@@ -30,7 +32,7 @@ from tocsin_runtime.bus.errors import AlreadyInLogError, BusUnavailableError, Lo
 from tocsin_runtime.clock import Clock, SystemClock
 from tocsin_schemas import Envelope, Payload, encode
 
-__all__ = ["MAX_BATCH", "WRITE_TIMEOUT", "Address", "Connection", "Written", "refusal"]
+__all__ = ["MAX_BATCH", "UNSENT", "WRITE_TIMEOUT", "Address", "Connection", "Written", "refusal"]
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +44,8 @@ MAX_BATCH = 1000
 
 _WRONG_LAST_SEQUENCE = {10071, 10164}
 _DUPLICATE_IN_BATCH = 10201
-_UNSENT = (ConnectionClosedError, ConnectionReconnectingError, OutboundBufferLimitError)
+UNSENT = (ConnectionClosedError, ConnectionReconnectingError, OutboundBufferLimitError)
+"""What the client raises when it could not even send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class Connection:
         self.clock = clock or SystemClock()
         self._on_reconnect: dict[int, Callable[[], None]] = {}
         self._keys = itertools.count()
+        self._inbox = ""
+        self._asked: dict[str, asyncio.Queue[Msg]] = {}
         self._closing = False
         self.lost_for_good = asyncio.Event()
         security = SASLPlaintext(address.user, address.password) if address.user else None
@@ -105,6 +110,8 @@ class Connection:
     async def open(self) -> None:
         """Connect. Waits for a server as long as it takes; the caller bounds it where it must."""
         await self.broker.connect()
+        self._inbox = self.client.new_inbox()
+        await self.client.subscribe(f"{self._inbox}.*", cb=self._on_answer)
 
     async def close(self) -> None:
         """Close, whether or not the server can be reached."""
@@ -115,7 +122,7 @@ class Connection:
         try:
             if client.is_connected:
                 await asyncio.wait_for(client.flush(), 2)
-        except (TimeoutError, NatsTimeoutError, *_UNSENT) as error:
+        except (TimeoutError, NatsTimeoutError, *UNSENT) as error:
             log.info("closing without a last flush", connection=self.name, reason=repr(error))
         try:
             await client.close()
@@ -211,18 +218,34 @@ class Connection:
             answer = await self.client.request(
                 subject, body, timeout=timeout, headers=dict(headers) if headers else None
             )
-        except (NatsTimeoutError, NoRespondersError, *_UNSENT) as error:
+        except (NatsTimeoutError, NoRespondersError, *UNSENT) as error:
             raise BusUnavailableError(f"{subject}: {type(error).__name__}") from error
         except MaxPayloadError as error:
             raise ValueError(f"{subject}: {len(body)} bytes are more than NATS takes in one message") from error
         read: dict[str, Any] = json.loads(answer.data)
         return read
 
+    @asynccontextmanager
+    async def inbox(self, answers: "asyncio.Queue[Msg]") -> AsyncIterator[str]:
+        """An address to be answered at with many messages. All share one subscription: a new one costs a round trip."""
+        token = str(next(self._keys))
+        self._asked[token] = answers
+        try:
+            yield f"{self._inbox}.{token}"
+        finally:
+            del self._asked[token]
+
+    async def _on_answer(self, message: Msg) -> None:
+        """An answer that nobody waits for any more is dropped."""
+        answers = self._asked.get(message.subject.rsplit(".", 1)[1])
+        if answers is not None:
+            answers.put_nowait(message)
+
     async def _send(self, subject: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Publish without waiting for an answer: for all but the last message of an atomic batch."""
         try:
             await self.client.publish(subject, body, headers=dict(headers))
-        except _UNSENT as error:
+        except UNSENT as error:
             raise BusUnavailableError(f"{subject}: {type(error).__name__}") from error
 
     # --- what the client tells us -------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ What settles a message:
 - the bus cannot be reached (`BusUnavailableError`): delivered again later, as often as it takes;
 - any other exception: its batch is handled again one by one, and the one that fails is delivered again with
   growing pauses, then parked in the dead-letter stream with the reason;
-- it cannot be decoded: parked at once.
+- it cannot be decoded, or the handler refuses it (`RefusedError`): parked at once.
 A message is only terminated after the server has acknowledged its copy in the dead-letter stream.
 """
 
@@ -36,7 +36,7 @@ from tocsin_schemas.ids import derive_id
 from tocsin_schemas.subjects import deadletter_subject
 from tocsin_schemas.text import clean_line, clean_text
 
-__all__ = ["Consumer", "Handler", "NotYetError", "pause_before_retry"]
+__all__ = ["Consumer", "Handler", "NotYetError", "RefusedError", "pause_before_retry"]
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +49,10 @@ class NotYetError(Exception):
     def __init__(self, seconds: float, reason: str) -> None:
         super().__init__(reason)
         self.seconds = seconds
+
+
+class RefusedError(Exception):
+    """A handler cannot carry this out, now or ever: the message is parked at once, with this as the reason."""
 
 
 def pause_before_retry(deliveries: int) -> float:
@@ -155,6 +159,8 @@ class Consumer:
                 await self._call(deliveries)
             except NotYetError as later:
                 await _retry(deliveries, later.seconds)
+            except RefusedError as error:
+                await self._refuse(deliveries, error)
             except BusUnavailableError as error:
                 log.warning("the bus cannot be reached; will try again", consumer=self.spec.name, reason=str(error))
                 for delivery in deliveries:
@@ -170,6 +176,14 @@ class Consumer:
         batch = _Batch(delivery._message for delivery in deliveries)
         batch.deliveries = deliveries
         await self._subscriber.process_message(batch)
+
+    async def _refuse(self, deliveries: Sequence[Delivery[Payload]], error: RefusedError) -> None:
+        if len(deliveries) > 1:
+            for delivery in deliveries:
+                await self._handle([delivery])
+            return
+        await self._park(deliveries[0]._message, f"refused: {error}")
+        deliveries[0].settled = True
 
     async def _after_failure(self, deliveries: Sequence[Delivery[Payload]], error: Exception) -> None:
         if len(deliveries) > 1:

@@ -30,7 +30,8 @@ class Follower:
     """Hands every message after `after` to `on_events`, in batches, each at least once and in order.
 
     `on_events` must have kept what it was given before it returns: `position` moves on then. If it raises
-    BusUnavailableError, it is given the same events again.
+    BusUnavailableError, it is given the same events again. With `gather`, what comes within that many seconds is
+    handed over together: for a reader that nobody waits for.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class Follower:
         *,
         service: str,
         after: int = 0,
+        gather: float = 0.0,
     ) -> None:
         self._connection = connection
+        self._gather = gather
         self._stream, self._filters, self._service = stream, filters, service
         self._on_events = on_events
         self.position = after
@@ -91,6 +94,9 @@ class Follower:
             await pull.open()
             while not self._stopping and self._fresh:
                 messages = await pull.next(_BATCH)
+                if messages and self._gather and len(messages) < _BATCH:
+                    await asyncio.sleep(self._gather)
+                    messages += pull.arrived(_BATCH - len(messages))
                 if messages:
                     await self._take(messages)
         finally:

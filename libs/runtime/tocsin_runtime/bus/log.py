@@ -5,14 +5,15 @@ of several incidents, go in one atomic batch: all or none (NATS ADR-50). A singl
 is four times as fast.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
-from nats.errors import TimeoutError as NatsTimeoutError
+from nats.aio.msg import Msg
 
-from tocsin_runtime.bus.connection import MAX_BATCH, WRITE_TIMEOUT, Connection
+from tocsin_runtime.bus.connection import MAX_BATCH, UNSENT, WRITE_TIMEOUT, Connection
 from tocsin_runtime.bus.errors import AlreadyInLogError, BusUnavailableError
 from tocsin_schemas import Envelope, Event, decode, encode
 from tocsin_schemas.subjects import incident_filter, incident_subject, service_log_filter
@@ -82,16 +83,20 @@ class IncidentLog:
 
     async def _page(self, subject: str, start: int) -> tuple[list[Envelope[Event]], bool]:
         client = self._connection.client
-        inbox = client.new_inbox()
-        subscription = await client.subscribe(inbox)
         query = {"seq": start, "next_by_subj": subject, "batch": _PAGE}
-        try:
-            await self._connection.client.publish(
-                f"$JS.API.DIRECT.GET.{STREAM}", json.dumps(query).encode(), reply=inbox
-            )
-            page: list[Envelope[Event]] = []
+        answers: asyncio.Queue[Msg] = asyncio.Queue()
+        async with self._connection.inbox(answers) as reply_to:
+            try:
+                await client.publish(f"$JS.API.DIRECT.GET.{STREAM}", json.dumps(query).encode(), reply=reply_to)
+                return await self._read_page(subject, answers)
+            except (TimeoutError, *UNSENT) as error:
+                raise BusUnavailableError(f"reading {subject}: {type(error).__name__}") from error
+
+    async def _read_page(self, subject: str, answers: "asyncio.Queue[Msg]") -> tuple[list[Envelope[Event]], bool]:
+        page: list[Envelope[Event]] = []
+        async with asyncio.timeout(WRITE_TIMEOUT):
             while True:
-                message = await subscription.next_msg(WRITE_TIMEOUT)
+                message = await answers.get()
                 headers = {str(name): str(value) for name, value in (message.headers or {}).items()}
                 status = headers.get("Status")
                 if status == "404":
@@ -101,10 +106,6 @@ class IncidentLog:
                 if status is not None:
                     raise BusUnavailableError(f"reading {subject}: status {status}")
                 page.append(_read(headers, message.data))
-        except NatsTimeoutError as error:
-            raise BusUnavailableError(f"reading {subject}: no answer") from error
-        finally:
-            await subscription.unsubscribe()
 
 
 def _messages(append: Append) -> list[tuple[str, dict[str, str], bytes]]:

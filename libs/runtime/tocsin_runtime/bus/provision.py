@@ -71,7 +71,7 @@ async def _jetstream_config(monitor_url: str) -> Mapping[str, Any]:
             answer = await client.get(f"{monitor_url.rstrip('/')}/jsz", params={"config": "1"})
             answer.raise_for_status()
             document = answer.json()
-    except (httpx.HTTPError, json.JSONDecodeError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # ValueError: the answer is no JSON
         raise BusUnavailableError(f"asking {monitor_url}/jsz: {error!r}") from error
     config: Mapping[str, Any] = document.get("config") or {}
     return config

@@ -78,7 +78,7 @@ class PullLoop:
         if self._requested <= 0 or now >= self._expires_at or self._wake.is_set():
             await self._request(limit)
         first = await self._wait()
-        return [] if first is None else [first, *self._drain(limit - 1)]
+        return [] if first is None else [first, *self.arrived(limit - 1)]
 
     def _wake_up(self) -> None:
         """A reconnect: the server has forgotten our request."""
@@ -131,8 +131,8 @@ class PullLoop:
             await self._revive(status, _description(message))
         return None
 
-    def _drain(self, limit: int) -> list[Msg]:
-        """What has arrived already."""
+    def arrived(self, limit: int) -> list[Msg]:
+        """Up to `limit` messages that are here already."""
         assert self._subscription is not None  # noqa: S101  # for the type checker: `next` has refused None
         queue = self._subscription._pending_queue
         drained: list[Msg] = []

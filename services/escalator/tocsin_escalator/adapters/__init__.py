@@ -1,0 +1,1 @@
+"""What is outside the core: the followed log, the published playbooks, the alarm clocks."""

@@ -1,0 +1,67 @@
+"""All incidents that are not closed, as this service's events in the log say: a hint for the handlers, and what the
+audit looks through. It may lag behind; what is decided is decided on the log itself.
+"""
+
+from collections.abc import Collection, Sequence
+
+from tocsin_escalator.core.fold import apply
+from tocsin_escalator.core.incident import AlertKey, IncidentState, Phase, empty
+from tocsin_escalator.metrics import OPEN_INCIDENTS
+from tocsin_schemas import Envelope, Event, Payload
+from tocsin_schemas.events import AlertCleared, AlertGrouped, IncidentOpened
+
+__all__ = ["IncidentIndex"]
+
+
+class IncidentIndex:
+    """Fed by a follower of the escalator's own events."""
+
+    def __init__(self) -> None:
+        self._position = 0
+        self._states: dict[str, IncidentState] = {}
+        self._latest: dict[str, int] = {}
+        self._of_alert: dict[AlertKey, str] = {}
+
+    async def on_events(self, events: Sequence[Envelope[Payload]]) -> None:
+        for envelope in events:
+            data = envelope.data
+            if isinstance(data, Event) and envelope.sequence > self._position:
+                self._position = envelope.sequence
+                self._take(envelope.incident, data, envelope)
+        OPEN_INCIDENTS.set(len(self._states))
+
+    def incidents(self) -> Collection[IncidentState]:
+        """Every incident that is not closed."""
+        return tuple(self._states.values())
+
+    def latest(self, group_key: str) -> int:
+        """The number of the group's latest incident that is known; 0 where none is."""
+        return self._latest.get(group_key, 0)
+
+    def incident_of(self, alert: AlertKey) -> str | None:
+        """The incident, not closed yet, that has this firing of this alert."""
+        return self._of_alert.get(alert)
+
+    def _take(self, incident: str, event: Event, envelope: Envelope[Payload]) -> None:
+        before = self._states.get(incident)
+        if before is None and not isinstance(event, IncidentOpened):
+            return  # closed already
+        state = apply(before or empty(incident), event, envelope.time)
+        match event:
+            case IncidentOpened():
+                self._latest[event.group_key] = max(event.episode, self._latest.get(event.group_key, 0))
+            case AlertGrouped():
+                self._of_alert[AlertKey(event.alert.fingerprint, event.alert.episode)] = incident
+            case AlertCleared():
+                self._of_alert[AlertKey(event.fingerprint, event.episode)] = incident
+            case _:
+                pass
+        if state.phase is Phase.CLOSED:
+            self._drop(state)
+        else:
+            self._states[incident] = state
+
+    def _drop(self, state: IncidentState) -> None:
+        del self._states[state.incident]
+        for alert in (*state.firing, *state.ended):
+            self._of_alert.pop(alert, None)

@@ -1,0 +1,37 @@
+"""The wiring of the escalator, all of it."""
+
+from datetime import timedelta
+
+from tocsin_escalator.adapters.alarms import Alarms
+from tocsin_escalator.adapters.index import IncidentIndex
+from tocsin_escalator.adapters.rulebooks import Rulebooks
+from tocsin_escalator.audit import Audit
+from tocsin_escalator.core.fold import EscalatorFold
+from tocsin_escalator.handlers import Handlers
+from tocsin_escalator.settings import EscalatorSettings
+from tocsin_runtime import Decider, Host, run
+
+__all__ = ["build", "main"]
+
+_OWN_EVENTS = ("tocsin.incidents.*.escalator.*",)
+
+
+def build(host: Host[EscalatorSettings]) -> None:
+    """Connect the inputs with the core."""
+    every = timedelta(seconds=host.settings.audit_seconds)
+    decider = Decider(log=host.incidents, service=host.service, fold=EscalatorFold(), clock=host.clock)
+    rulebooks, index = Rulebooks(host.playbooks), IncidentIndex()
+    handlers = Handlers(decider, rulebooks, index, Alarms(host.timers), host.clock, every)
+
+    host.follow("INCIDENTS", _OWN_EVENTS, index.on_events)
+    host.consume("escalator-alerts", handlers.on_alerts)
+    host.consume("escalator-outcomes", handlers.on_outcomes)
+    host.consume("escalator-timers", handlers.on_timers)
+    host.consume("escalator-commands", handlers.on_commands)
+    host.background("audit", Audit(handlers, every).run)
+    host.ready_when("playbook", rulebooks.problem)
+
+
+def main() -> int:
+    """The escalator as one process."""
+    return run(EscalatorSettings, build)

@@ -1,0 +1,1 @@
+"""The escalator's thinking: pure functions over frozen data. Time is a parameter."""

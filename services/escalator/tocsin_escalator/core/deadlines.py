@@ -1,0 +1,96 @@
+"""Deadlines: their ids, and when an incident's are due.
+
+An id follows from what is due: setting the same deadline again moves it, and its alarm clock with it.
+"""
+
+from datetime import datetime, timedelta
+
+from tocsin_escalator.core.draft import Draft
+from tocsin_escalator.core.incident import Deadline, IncidentState, Phase, Place
+from tocsin_schemas import DeadlineKind
+from tocsin_schemas.events import DeadlineMissed, DeadlineSet
+from tocsin_schemas.ids import derive_id
+from tocsin_schemas.moments import LATEST, format_moment
+from tocsin_schemas.signals import TimerDue
+
+__all__ = [
+    "deadline_id", "early", "is_overdue", "miss", "ring_cause", "set_acknowledge_again", "set_deadline",
+    "set_next_update", "set_place", "set_targets",
+]  # fmt: skip
+
+K = DeadlineKind
+
+
+def deadline_id(incident: str, kind: DeadlineKind, level: int | None, round_: int, reopened: int) -> str:
+    """The same deadline of the same incident in the same opening has the same id, wherever it is set."""
+    return derive_id("deadline", incident, kind.value, "" if level is None else level, round_, reopened)
+
+
+def ring_cause(incident: str, deadline: Deadline) -> str:
+    """The cause of what follows from a deadline: the deadline itself, whoever noticed that it is due."""
+    return derive_id("ring", incident, deadline.id, format_moment(deadline.due_at))
+
+
+def is_overdue(deadline: Deadline, now: datetime, by: timedelta = timedelta()) -> bool:
+    return now - deadline.due_at >= by
+
+
+def early(state: IncidentState, timer: TimerDue, now: datetime) -> timedelta | None:
+    """How much too early an alarm clock rings; none if its deadline is due, is no longer open, or has been moved.
+
+    A clock that was moved rings at its new time by itself.
+    """
+    deadline = state.deadlines.get(timer.deadline)
+    if deadline is None or deadline.due_at != timer.due_at or is_overdue(deadline, now):
+        return None
+    return deadline.due_at - now
+
+
+def set_deadline(
+    draft: Draft, kind: DeadlineKind, due_at: datetime, *, level: int | None = None, round_: int = 0
+) -> None:
+    """Something is due at a moment."""
+    state = draft.state
+    name = deadline_id(state.incident, kind, level, round_, state.reopened)
+    draft.add(DeadlineSet(deadline=name, kind=kind, due_at=min(due_at, LATEST), level=level, round=round_))
+
+
+def set_place(draft: Draft, place: Place, due_at: datetime) -> None:
+    """The next place of the escalation is told at a moment."""
+    set_deadline(draft, K.ESCALATE, due_at, level=place.level, round_=place.round)
+
+
+def miss(draft: Draft, deadline: Deadline) -> None:
+    """A deadline has passed."""
+    draft.add(DeadlineMissed(deadline=deadline.id, kind=deadline.kind, due_at=deadline.due_at))
+
+
+def set_targets(draft: Draft) -> None:
+    """What a severity promises, counted from now: an answer, a resolution, updates."""
+    state, playbook = draft.state, draft.rulebook.playbook
+    promised = playbook.severity(state.severity)
+    if state.phase is Phase.TRIGGERED and promised.acknowledge_within is not None:
+        set_deadline(draft, K.ACKNOWLEDGE, playbook.due(promised.acknowledge_within, draft.now))
+    if promised.resolve_within is not None:
+        set_deadline(draft, K.RESOLVE, playbook.due(promised.resolve_within, draft.now))
+    set_next_update(draft, 0)
+
+
+def set_next_update(draft: Draft, number: int, after: datetime | None = None) -> None:
+    """The next status update is due one cadence after `after`; those that an outage swallowed are not made up for."""
+    every = draft.rulebook.playbook.update_every(draft.state.severity)
+    if every is None:
+        return
+    due_at = (after or draft.now) + every
+    if due_at <= draft.now:
+        due_at += every * ((draft.now - due_at) // every + 1)
+    set_deadline(draft, K.UPDATE, due_at, round_=number)
+
+
+def set_acknowledge_again(draft: Draft) -> None:
+    """After a pause in which nobody needed to answer: the response target stands as it stood, unless it was missed."""
+    state, playbook = draft.state, draft.rulebook.playbook
+    within = playbook.severity(state.severity).acknowledge_within
+    if within is None or state.acknowledge_missed or state.severity_since is None:
+        return
+    set_deadline(draft, K.ACKNOWLEDGE, max(playbook.due(within, state.severity_since), draft.now))

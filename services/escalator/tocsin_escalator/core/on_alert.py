@@ -1,0 +1,181 @@
+"""What follows from an alert that fires, is renewed, or ends."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tocsin_escalator.core.classify import Verdict, classify, may_have_risen
+from tocsin_escalator.core.deadlines import set_deadline
+from tocsin_escalator.core.draft import Draft
+from tocsin_escalator.core.escalation import SYSTEM, begin, resume
+from tocsin_escalator.core.grouping import Group, title_of
+from tocsin_escalator.core.incident import AlertKey, IncidentState, Phase
+from tocsin_escalator.core.lifecycle import Answer, Input, answer
+from tocsin_escalator.core.rulebook import Rulebook
+from tocsin_escalator.core.severity import change_severity
+from tocsin_schemas import DeadlineKind, Event, GroupedAlert
+from tocsin_schemas.events import (
+    AlertCleared,
+    AlertFired,
+    AlertGrouped,
+    AlertResolved,
+    IncidentMonitoring,
+    IncidentOpened,
+    IncidentReopened,
+    IncidentResumed,
+    SeverityChanged,
+)
+from tocsin_schemas.text import clean_line
+
+__all__ = ["Slot", "decide_alert_fired", "decide_alert_resolved"]
+
+_OLDEST = timedelta(days=30)
+"""A source that says its alert began earlier than this has its clock wrong, or means "always"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place among a group's incidents: that of `incident`, whether or not it has been opened yet."""
+
+    group: Group
+    number: int
+    incident: str
+    previous: str | None = None
+
+
+def decide_alert_fired(
+    state: IncidentState, alert: AlertFired, slot: Slot, rulebook: Rulebook, now: datetime
+) -> tuple[Event, ...]:
+    """Open, join, resume or reopen the incident; or raise its severity; or nothing."""
+    key = AlertKey(alert.fingerprint, alert.episode)
+    given = Input.ALERT_FIRED
+    if state.knows(key):
+        given = Input.ALERT_RENEWED if key in state.firing else Input.ALERT_FIRED_LATE
+    draft = Draft(state, rulebook, now)
+    match answer(state.phase, given):
+        case Answer.OPEN:
+            _open(draft, alert, slot)
+        case Answer.JOIN:
+            _take(draft, alert)
+        case Answer.RESUME:
+            draft.add(IncidentResumed(rule=alert.rule))
+            if not _take(draft, alert):
+                resume(draft)
+        case Answer.REOPEN:
+            draft.add(IncidentReopened(by=SYSTEM, because=clean_line(f"{alert.rule} fires again")))
+            _rejoin(draft, alert)
+        case Answer.REFRESH:
+            _refresh(draft, alert, key)
+        case _:
+            return ()
+    return draft.done()
+
+
+def decide_alert_resolved(
+    state: IncidentState, alert: AlertResolved, rulebook: Rulebook, now: datetime
+) -> tuple[Event, ...]:
+    """The alert has ended. When it was the last one, the incident is watched.
+
+    An end that overtakes its beginning is recorded too: the beginning then finds that it is over.
+    """
+    key = AlertKey(alert.fingerprint, alert.episode)
+    if key in state.ended:
+        return ()
+    given = Input.ALERT_ENDED if key in state.firing else Input.ALERT_ENDED_FIRST
+    if answer(state.phase, given) is not Answer.CLEAR:
+        return ()
+    draft = Draft(state, rulebook, now)
+    draft.add(
+        AlertCleared(
+            fingerprint=alert.fingerprint,
+            episode=alert.episode,
+            rule=alert.rule,
+            ends_at=alert.ends_at,
+            reason=alert.reason,
+        )
+    )
+    if not draft.state.firing and draft.state.phase in (Phase.TRIGGERED, Phase.ACKNOWLEDGED):
+        watch_until = now + rulebook.playbook.watch_for(state.severity)
+        draft.add(IncidentMonitoring(watch_until=watch_until))
+        set_deadline(draft, DeadlineKind.WATCH, watch_until)
+    return draft.done()
+
+
+# --- how --------------------------------------------------------------------------------------------------------------
+
+
+def _open(draft: Draft, alert: AlertFired, slot: Slot) -> None:
+    now = draft.now
+    verdict = classify(alert, draft.state, draft.rulebook, now)
+    draft.add(
+        IncidentOpened(
+            group_key=slot.group.key,
+            episode=slot.number,
+            title=title_of(alert, slot.group),
+            summary=alert.summary,
+            severity=verdict.severity,
+            labels=slot.group.labels,
+            playbook=draft.rulebook.ref,
+            started_at=alert.starts_at if now - _OLDEST <= alert.starts_at <= now else now,
+            previous=slot.previous,
+        )
+    )
+    _group(draft, alert, verdict)
+    begin(draft, "opened")
+
+
+def _take(draft: Draft, alert: AlertFired) -> bool:
+    """The alert joins an open incident; the answer is whether its severity rose, and with it all was started anew."""
+    verdict = classify(alert, draft.state, draft.rulebook, draft.now)
+    _group(draft, alert, verdict)
+    return _raise(draft, verdict)
+
+
+def _rejoin(draft: Draft, alert: AlertFired) -> None:
+    verdict = classify(alert, draft.state, draft.rulebook, draft.now)
+    _group(draft, alert, verdict)
+    if _asks_for_more(draft, verdict):
+        draft.add(_changed(draft, verdict))
+    begin(draft, "reopened")
+
+
+def _refresh(draft: Draft, alert: AlertFired, key: AlertKey) -> None:
+    known = draft.state.firing[key]
+    if not may_have_risen(alert, known, draft.rulebook):
+        return
+    verdict = classify(alert, draft.state, draft.rulebook, draft.now)
+    if draft.rulebook.is_more_severe(verdict.severity, known.severity):
+        _group(draft, alert, verdict)
+        _raise(draft, verdict)
+
+
+def _raise(draft: Draft, verdict: Verdict) -> bool:
+    if not _asks_for_more(draft, verdict):
+        return False
+    change_severity(draft, verdict.severity, verdict.why, verdict.because, SYSTEM)
+    return True
+
+
+def _asks_for_more(draft: Draft, verdict: Verdict) -> bool:
+    """Alerts only raise a severity, and not one that a person has said."""
+    state = draft.state
+    return not state.severity_is_a_persons and draft.rulebook.is_more_severe(verdict.severity, state.severity)
+
+
+def _changed(draft: Draft, verdict: Verdict) -> SeverityChanged:
+    return SeverityChanged(
+        before=draft.state.severity, after=verdict.severity, why=verdict.why, because=verdict.because, by=SYSTEM
+    )
+
+
+def _group(draft: Draft, alert: AlertFired, verdict: Verdict) -> None:
+    grouped = GroupedAlert(
+        fingerprint=alert.fingerprint,
+        episode=alert.episode,
+        rule=alert.rule,
+        severity=verdict.severity,
+        labels=alert.labels,
+        summary=alert.summary,
+        starts_at=alert.starts_at,
+        value=alert.value,
+    )
+    draft.add(AlertGrouped(alert=grouped))

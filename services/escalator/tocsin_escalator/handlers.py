@@ -1,0 +1,311 @@
+"""One short function an input: find the incident, decide, append; then set the alarm clocks."""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from tocsin_escalator.adapters.alarms import Alarm, Alarms, alarms_for, open_alarms
+from tocsin_escalator.adapters.index import IncidentIndex
+from tocsin_escalator.adapters.rulebooks import Rulebooks
+from tocsin_escalator.core.deadlines import early, is_overdue, ring_cause
+from tocsin_escalator.core.grouping import group_of
+from tocsin_escalator.core.incident import IncidentState
+from tocsin_escalator.core.on_alert import Slot, decide_alert_fired, decide_alert_resolved
+from tocsin_escalator.core.on_command import INCIDENT_COMMANDS, decide_command
+from tocsin_escalator.core.on_outcome import concerns, decide_outcome
+from tocsin_escalator.core.on_timer import decide_timer
+from tocsin_escalator.core.rulebook import Rulebook
+from tocsin_escalator.metrics import LATENESS
+from tocsin_escalator.search import W, alert_key, find_slot, read_ahead, read_now
+from tocsin_runtime import Clock, Decider, Delivery, RefusedError
+from tocsin_schemas import Envelope, Event, Payload, TimerDue
+from tocsin_schemas.commands import Silence
+from tocsin_schemas.events import AlertFired, AlertResolved
+
+__all__ = ["Afterwards", "Handlers", "SilencesNotSupportedError", "UnknownIncidentError"]
+
+log = structlog.get_logger(__name__)
+
+Inputs = Sequence[Delivery[Payload]]
+Decision = Callable[[IncidentState, datetime], Sequence[Event]]
+Handle = Callable[[W, Delivery[Payload], "Afterwards"], Awaitable[None]]
+
+NO_PLAYBOOK_PAUSE = 2.0
+"""Seconds until an input for which there is no playbook is looked at again."""
+
+OVERTAKEN_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds for which the end of an unknown alert waits for its beginning: together longer than a replica that was
+killed holds a message (the consumer's ack wait)."""
+
+LATE = timedelta(seconds=5)
+"""A deadline that rings later than this rings after an outage: what has queued up meanwhile is heard first."""
+
+_LATE_PAUSE, _LATE_TRIES = 1.0, 10
+
+
+class SilencesNotSupportedError(RefusedError):
+    """Somebody asked for a silence."""
+
+    def __init__(self) -> None:
+        super().__init__("silences are not carried out by this version")
+
+
+class UnknownIncidentError(RefusedError):
+    """A command names an incident that does not exist; there is no log to answer it in."""
+
+    def __init__(self, incident: str) -> None:
+        super().__init__(f"there is no incident {incident}")
+
+
+class AlertNotTakenError(AssertionError):
+    """An alert was handled and no incident knows it: a mistake of ours, which must not cost the alert."""
+
+
+@dataclass(slots=True)
+class Afterwards:
+    """What is done once the decisions are in the log, by the input's place in its stream.
+
+    When an input is decided on again after a lost race, what it noted before is replaced.
+    """
+
+    alarms: dict[int, tuple[Alarm, ...]] = field(default_factory=dict)
+    later: dict[int, float] = field(default_factory=dict)
+
+    def begin(self, key: int) -> None:
+        self.alarms.pop(key, None)
+        self.later.pop(key, None)
+
+
+@dataclass
+class Handlers:
+    """The escalator's four inputs; `ring` is shared with the audit."""
+
+    decider: Decider[IncidentState]
+    rulebooks: Rulebooks
+    index: IncidentIndex
+    alarms: Alarms
+    clock: Clock
+    audit_every: timedelta
+    _behind_until: float = 0.0
+
+    # --- the inputs ---------------------------------------------------------------------------------------------------
+
+    async def on_alerts(self, inputs: Inputs) -> None:
+        """Alerts that fire, are renewed, or end."""
+        self._note_backlog(inputs)
+        await read_ahead(self.decider, self._groups(inputs), self.index)
+        await self._handle(inputs, self._alert)
+
+    async def on_outcomes(self, inputs: Inputs) -> None:
+        """How mitigations and notifications went."""
+        await self._handle([given for given in inputs if _concerns(given.envelope.data)], self._outcome)
+
+    async def on_timers(self, inputs: Inputs) -> None:
+        """Alarm clocks that ring."""
+        await self._handle(inputs, self._timer)
+
+    async def on_commands(self, inputs: Inputs) -> None:
+        """What people ask for."""
+        self._note_backlog(inputs)
+        await self._handle(inputs, self._command)
+
+    async def _handle(self, inputs: Inputs, handle: Handle) -> None:
+        then = Afterwards()
+
+        async def decide(work: W, given: Delivery[Payload]) -> None:
+            then.begin(given.position.sequence)
+            await handle(work, given, then)
+
+        await self.decider.many(inputs, decide)
+        await self.alarms.set(alarm for alarms in then.alarms.values() for alarm in alarms)
+        for given in inputs:
+            if (seconds := then.later.get(given.position.sequence)) is not None:
+                await given.retry_in(seconds)  # the runtime acknowledges the others
+
+    def _groups(self, inputs: Inputs) -> Iterator[str]:
+        for given in inputs:
+            if isinstance(alert := given.envelope.data, AlertFired | AlertResolved):
+                rulebook = self.rulebooks.of_alert(alert, waited=False)
+                if rulebook is not None:
+                    yield group_of(alert, rulebook).key
+
+    # --- alerts -------------------------------------------------------------------------------------------------------
+
+    async def _alert(self, work: W, given: Delivery[Payload], then: Afterwards) -> None:
+        message, key, tries = given.envelope, given.position.sequence, given.position.deliveries
+        alert = message.data
+        if not isinstance(alert, AlertFired | AlertResolved):
+            raise TypeError(f"{message.type} is not an alert")
+        has_waited = tries > len(OVERTAKEN_PAUSES)
+        rulebook = self.rulebooks.of_alert(alert, waited=has_waited)
+        if rulebook is None:
+            then.later[key] = NO_PLAYBOOK_PAUSE
+            return
+        slot = await find_slot(work, message, alert, rulebook, self.index)
+        if isinstance(alert, AlertFired):
+            await self._fired(work, message, alert, slot, rulebook, key, then)
+            return
+        known = (await read_now(work, slot.incident)).state.knows(alert_key(alert))
+        if known or has_waited:
+            await self._ended(work, message, alert, slot, rulebook, key, then)
+        else:
+            then.later[key] = OVERTAKEN_PAUSES[tries - 1]
+
+    async def _fired(
+        self,
+        work: W,
+        message: Envelope[Payload],
+        alert: AlertFired,
+        slot: Slot,
+        rulebook: Rulebook,
+        key: int,
+        then: Afterwards,
+    ) -> None:
+        def decision(state: IncidentState, now: datetime) -> Sequence[Event]:
+            return decide_alert_fired(state, alert, slot, self._pinned(state, rulebook), now)
+
+        await self._decide(work, slot.incident, message.id, decision, key, then)
+        if not (await work.known(slot.incident)).state.knows(alert_key(alert)):
+            raise AlertNotTakenError(f"incident {slot.incident} has not taken alert {alert.fingerprint}")
+
+    async def _ended(
+        self,
+        work: W,
+        message: Envelope[Payload],
+        alert: AlertResolved,
+        slot: Slot,
+        rulebook: Rulebook,
+        key: int,
+        then: Afterwards,
+    ) -> None:
+        def decision(state: IncidentState, now: datetime) -> Sequence[Event]:
+            return decide_alert_resolved(state, alert, self._pinned(state, rulebook), now)
+
+        events = await self._decide(work, slot.incident, message.id, decision, key, then)
+        if not events and (await work.known(slot.incident)).state.opening is None:
+            log.warning("an alert ended that nobody has heard of", rule=alert.rule, fingerprint=alert.fingerprint)
+
+    # --- the others ---------------------------------------------------------------------------------------------------
+
+    async def _outcome(self, work: W, given: Delivery[Payload], then: Afterwards) -> None:
+        message, key = given.envelope, given.position.sequence
+        event = message.data
+        rulebook = await self._rulebook_of(work, message.incident, key, then) if message.incident else None
+        if rulebook is None or not isinstance(event, Event):
+            log.warning("an outcome is not decided on", event_type=message.type, incident=message.incident)
+            return
+        await self._decide(
+            work,
+            message.incident,
+            message.id,
+            lambda state, now: decide_outcome(state, event, self._pinned(state, rulebook), now),
+            key,
+            then,
+        )
+
+    async def _timer(self, work: W, given: Delivery[Payload], then: Afterwards) -> None:
+        timer, key = given.envelope.data, given.position.sequence
+        if not isinstance(timer, TimerDue):
+            raise TypeError(f"{given.envelope.type} is not an alarm clock")
+        state = (await work.known(timer.incident)).state
+        if timer.deadline not in state.deadlines:
+            state = (await read_now(work, timer.incident)).state  # another replica may have set it
+        if (rest := early(state, timer, work.now)) is not None:
+            then.later[key] = rest.total_seconds()
+        elif self._hears_others_first(timer.due_at, given.position.deliveries, work.now):
+            then.later[key] = _LATE_PAUSE
+        else:
+            await self.ring(work, timer.incident, timer.deadline, key, then)
+
+    async def ring(self, work: W, incident: str, deadline_id: str, key: int, then: Afterwards) -> int:
+        """Decide what follows from a deadline, if it is open and due; the answer is how many events did."""
+        state = (await work.known(incident)).state
+        deadline = state.deadlines.get(deadline_id)
+        if deadline is None or not is_overdue(deadline, work.now):
+            return 0
+        rulebook = await self._rulebook_of(work, incident, key, then)
+        if rulebook is None:
+            return 0
+        events = await self._decide(
+            work,
+            incident,
+            ring_cause(incident, deadline),
+            lambda state, now: decide_timer(state, deadline_id, self._pinned(state, rulebook), now),
+            key,
+            then,
+        )
+        if events:
+            LATENESS.observe((work.now - deadline.due_at).total_seconds())
+        return len(events)
+
+    async def _command(self, work: W, given: Delivery[Payload], then: Afterwards) -> None:
+        message, key = given.envelope, given.position.sequence
+        command = message.data
+        if isinstance(command, Silence):
+            raise SilencesNotSupportedError
+        if not isinstance(command, INCIDENT_COMMANDS):
+            raise TypeError(f"{message.type} is not a command to the escalator")
+        incident = command.incident
+        if (await work.known(incident)).state.opening is None and (
+            await read_now(work, incident)
+        ).state.opening is None:
+            raise UnknownIncidentError(incident)
+        rulebook = await self._rulebook_of(work, incident, key, then)
+        if rulebook is not None:
+            await self._decide(
+                work,
+                incident,
+                message.id,
+                lambda state, now: decide_command(state, command, self._pinned(state, rulebook), now),
+                key,
+                then,
+            )
+
+    # --- how ----------------------------------------------------------------------------------------------------------
+
+    async def _decide(
+        self, work: W, incident: str, cause: str, decision: Decision, key: int, then: Afterwards
+    ) -> tuple[Envelope[Event], ...]:
+        """Decide, and note the clocks to set. Where this was decided before, its clocks may never have been set."""
+        events = await work.decide(incident, cause, decision)
+        if events:
+            then.alarms[key] = alarms_for(events)
+        elif cause in (known := await work.known(incident)).causes:
+            then.alarms[key] = open_alarms(known.state, work.now + self.audit_every)
+        return events
+
+    async def _rulebook_of(self, work: W, incident: str, key: int, then: Afterwards) -> Rulebook | None:
+        """The rulebook of an incident that exists. Where its playbook is not to be had, the input waits."""
+        opening = (await work.known(incident)).state.opening or (await read_now(work, incident)).state.opening
+        if opening is None:
+            return None
+        rulebook = self.rulebooks.of_incident(opening.playbook)
+        if rulebook is None:
+            then.later[key] = NO_PLAYBOOK_PAUSE
+        return rulebook
+
+    def _pinned(self, state: IncidentState, otherwise: Rulebook) -> Rulebook:
+        if state.opening is None:
+            return otherwise
+        return self.rulebooks.of_incident(state.opening.playbook) or otherwise
+
+    def _note_backlog(self, inputs: Inputs) -> None:
+        """Remember that old messages are still coming in."""
+        if any(self.clock.now() - given.envelope.time > LATE for given in inputs):
+            self._behind_until = self.clock.monotonic() + _LATE_PAUSE
+
+    def is_behind(self) -> bool:
+        """Whether what has queued up during an outage is still being heard."""
+        return self.clock.monotonic() < self._behind_until
+
+    def _hears_others_first(self, due_at: datetime, deliveries: int, now: datetime) -> bool:
+        """After an outage a resolution that has queued up comes before the page that it makes needless."""
+        if now - due_at <= LATE or deliveries > _LATE_TRIES:
+            return False
+        return deliveries == 1 or self.is_behind()
+
+
+def _concerns(event: Payload) -> bool:
+    return isinstance(event, Event) and concerns(event)

@@ -1,0 +1,97 @@
+"""Finding the incident an alert belongs to: `core.placing` says which it is, this walks the log to see."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from tocsin_escalator.adapters.index import IncidentIndex
+from tocsin_escalator.core.grouping import Group, group_of
+from tocsin_escalator.core.incident import AlertKey, IncidentState, Phase
+from tocsin_escalator.core.on_alert import Slot
+from tocsin_escalator.core.placing import LOOK_BACK, began_before, is_over
+from tocsin_escalator.core.rulebook import Rulebook
+from tocsin_runtime import Decider, Known, Work
+from tocsin_schemas import Envelope, Event, Payload
+from tocsin_schemas.events import AlertFired, AlertResolved
+from tocsin_schemas.ids import incident_id
+from tocsin_schemas.moments import EARLIEST
+
+__all__ = ["Alert", "alert_key", "find_slot", "read_ahead", "read_now"]
+
+Alert = AlertFired | AlertResolved
+W = Work[IncidentState]
+
+_READ_AT_ONCE = 32
+
+
+def alert_key(alert: Alert) -> AlertKey:
+    return AlertKey(alert.fingerprint, alert.episode)
+
+
+async def find_slot(
+    work: W, message: Envelope[Payload], alert: Alert, rulebook: Rulebook, index: IncidentIndex
+) -> Slot:
+    """Where among its group's incidents an alert belongs: one that knows it, else the one that takes it now.
+
+    The index only says where to begin. What is written is written under the expectation that what was read still
+    holds, so a stale hint costs a second look and no more.
+    """
+    if (hinted := index.incident_of(alert_key(alert))) is not None:
+        state = (await work.known(hinted)).state
+        if (opening := state.opening) is not None and state.knows(alert_key(alert)):
+            return Slot(Group(opening.group_key, opening.labels), opening.number, incident=hinted)
+    group = group_of(alert, rulebook)
+    number = await _current(work, group.key, index.latest(group.key), rulebook)
+    number = await _knowing(work, group.key, number, message, alert)
+    previous = incident_id(group.key, number - 1) if number else None
+    return Slot(group, number, previous=previous, incident=incident_id(group.key, number))
+
+
+async def read_ahead(decider: Decider[IncidentState], groups: Iterable[str], index: IncidentIndex) -> None:
+    """Read what is not in memory of these groups' latest incidents, many at a time: a storm has hundreds in a batch."""
+    slots = asyncio.Semaphore(_READ_AT_ONCE)
+
+    async def read(incident: str) -> None:
+        async with slots:
+            await decider.load(incident)
+
+    await asyncio.gather(*(read(incident_id(key, index.latest(key))) for key in frozenset(groups)))
+
+
+async def read_now(work: W, incident: str) -> Known[IncidentState]:
+    """The incident as the log has it now. What is closed stays as it was read."""
+    known = await work.known(incident)
+    if known.state.phase is Phase.CLOSED:
+        return known
+    await work.decide(incident, "read", _nothing)  # a decision to do nothing is made on what was just read
+    return await work.known(incident)
+
+
+async def _current(work: W, group_key: str, number: int, rulebook: Rulebook) -> int:
+    """The first incident of the group, from this number on, that is not over: it may not have been opened yet."""
+    while True:
+        incident = incident_id(group_key, number)
+        if not is_over((await work.known(incident)).state, rulebook, work.now):
+            return number
+        # Another replica may have reopened it since it was read: going on would make two incidents of one.
+        if not is_over((await read_now(work, incident)).state, rulebook, work.now):
+            return number
+        number += 1
+
+
+async def _knowing(work: W, group_key: str, current: int, message: Envelope[Payload], alert: Alert) -> int:
+    """The incident that has had this very alert, or decided on this very message; else the current one."""
+    # The end of an alert does not say when it began.
+    since = min(alert.starts_at, message.time) if isinstance(alert, AlertFired) else EARLIEST
+    for number in range(current, max(-1, current - LOOK_BACK), -1):
+        incident = incident_id(group_key, number)
+        known = await (work.known(incident) if number == current else read_now(work, incident))
+        if message.id in known.causes or known.state.knows(alert_key(alert)):
+            return number
+        if began_before(known.state, since):
+            break
+    return current
+
+
+def _nothing(state: IncidentState, now: datetime) -> Sequence[Event]:
+    return ()
