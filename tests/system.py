@@ -124,4 +124,5 @@ class System:
             "TOCSIN_DATABASE_URL": f"sqlite+aiosqlite:///{self.folder / name / 'timeline.db'}",
             "TOCSIN_SLACK_TOKEN": SLACK_TOKEN,
             "TOCSIN_LOG_LEVEL": "info",
+            "TOCSIN_MAX_ACTIONS_PER_TARGET": "1000",  # every round acts on the same target
         }
