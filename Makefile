@@ -20,7 +20,7 @@ $(READY): requirements.lock requirements-bootstrap.lock $(addsuffix /pyproject.t
 	@echo "==> Setting up $(VENV) (pinned and hash-checked)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x .bootstrap/bin/uv || { $(PYTHON) -m venv .bootstrap && .bootstrap/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock; }
-	@.bootstrap/bin/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
+	@.bootstrap/bin/uv pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	@.bootstrap/bin/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation $(addprefix -e ,$(addprefix ./,$(PACKAGES)))
 	@touch $@
 

@@ -205,12 +205,16 @@ def stop_automation(incident: Incident, because: Annotated[str, typer.Option()] 
 @app.command()
 def demo(
     runbook: Annotated[bool, typer.Option(help="Without it the incident escalates instead.")] = True,
-    keep: Annotated[bool, typer.Option(help="Leave everything running at the end, to look around.")] = False,
+    keep: Annotated[
+        bool | None,
+        typer.Option(help="Leave everything running at the end until Enter; the default at a terminal."),
+    ] = None,
 ) -> None:
     """A real incident from beginning to end: a shop breaks, somebody is paged, the runbook mends it."""
     from tocsin.demo.run import demonstrate
 
-    raise typer.Exit(demonstrate(out, with_runbook=runbook, keep=keep))
+    at_a_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    raise typer.Exit(demonstrate(out, with_runbook=runbook, keep=at_a_terminal if keep is None else keep))
 
 
 # --- how --------------------------------------------------------------------------------------------------------------

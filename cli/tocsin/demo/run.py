@@ -44,12 +44,14 @@ def demonstrate(console: Console, *, with_runbook: bool, keep: bool) -> int:
             f"ready after {time.monotonic() - began:.1f} s.\n"
         )
         incidents, page_ok = asyncio.run(_watch(console, stage, story))
+        status = _verdict(console, story, page_ok)
         for incident in incidents:
             console.print(f"\nTimeline  {stage.tocsin.url}/incidents/{incident}")
         console.print(f"Slack     {stage.slack.url}")
-        status = _verdict(console, story, page_ok)
         if keep:
             _wait_for_enter(console)
+        else:
+            console.print("[dim]It has been stopped; `tocsin demo --keep` leaves it running to look around.[/dim]")
     return status
 
 
@@ -92,7 +94,8 @@ async def _look_around(stage: Stage, shop: httpx.AsyncClient, outside: Outside) 
     with suppress(httpx.HTTPError):  # a broken shop may not answer; the next look will tell
         outside.shop_is_healthy = (await shop.get("/health")).is_success
         done = (await shop.get("/admin/executions")).json()
-        outside.executions = {str(name): int(count) for name, count in done["by_action"].items()}
+        mended = {str(name): int(count) for name, count in done["by_action"].items() if not name.startswith("faults/")}
+        outside.executions = mended
 
 
 async def _pages_are_served(console_url: str, incidents: Sequence[str]) -> bool:
