@@ -59,7 +59,7 @@ lint: $(READY)
 format: $(READY) ## mend what a formatter can
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
 
-TYPED := $(wildcard libs/*/tocsin_*) $(wildcard services/*/tocsin_*) cli/tocsin examples/storefront/storefront
+TYPED := $(wildcard libs/*/tocsin_*) $(wildcard services/*/tocsin_*) cli/tocsin examples/storefront/storefront deploy/check_containers.py
 
 .PHONY: types
 types: $(READY)

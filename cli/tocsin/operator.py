@@ -29,6 +29,15 @@ class ProblemError(RuntimeError):
     """It answered, and the answer is no."""
 
 
+def _password() -> str:
+    if (file := os.environ.get("TOCSIN_NATS_PASSWORD_FILE")) is not None:
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise NotReachableError(f"TOCSIN_NATS_PASSWORD_FILE: cannot read the file: {error.strerror}") from None
+    return os.environ.get("TOCSIN_NATS_PASSWORD", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """A person at a command line, and where the system is."""
@@ -43,8 +52,7 @@ class Operator:
         person = os.environ.get("TOCSIN_USER") or getpass.getuser()
         console = os.environ.get("TOCSIN_CONSOLE_URL", "http://127.0.0.1:7300")
         if url := os.environ.get("TOCSIN_NATS_URL"):
-            user, password = os.environ.get("TOCSIN_NATS_USER", ""), os.environ.get("TOCSIN_NATS_PASSWORD", "")
-            return cls(Address(url, user, password), console, person)
+            return cls(Address(url, os.environ.get("TOCSIN_NATS_USER", ""), _password()), console, person)
         place = Place(folder)
         reach = place.reach()
         if reach is None:

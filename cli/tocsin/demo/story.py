@@ -94,7 +94,7 @@ def escalation() -> Story:
             Step("the page arrives in Slack", lambda e, o: o.slack_messages > 0 and _any(NotificationDelivered)(e, o)),
             Step("nobody answers: the incident escalates", _any(IncidentEscalated)),
             Step("grace is paged", _paged("person:grace")),
-            Step("nothing was done to the shop", lambda _, o: not o.executions),
+            Step("nothing was done to the shop", lambda e, o: _paged("person:grace")(e, o) and not o.executions),
         )
     )
 

@@ -203,7 +203,7 @@ CONSUMERS: tuple[ConsumerSpec, ...] = (
             facts.AutomationStopped,
         ),
         "What people must hear of",
-        workers=32,
+        workers=256,  # what really limits is inside: so many at a time for each channel
     ),
 )
 

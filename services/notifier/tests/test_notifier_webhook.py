@@ -1,0 +1,127 @@
+"""Webhooks and the terminal."""
+
+import base64
+import hashlib
+import hmac
+import io
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from notifier_builders import NOW
+from notifier_letters import a_letter, a_message, a_page, channel
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tocsin_notifier.adapters.console import ConsoleSender
+from tocsin_notifier.adapters.http import HttpPoster
+from tocsin_notifier.adapters.sending import SendError
+from tocsin_notifier.adapters.webhook import WebhookSender, signature
+from tocsin_playbook.model.channels import Channel
+from tocsin_testkit.receivers.serving import AppServer
+
+
+class Receiver:
+    """Takes what is posted."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[dict[str, str], bytes]] = []
+        self.status = 204
+        self.server = AppServer(Starlette(routes=[Route("/hook", self._take, methods=["POST"])]), name="hook")
+
+    async def _take(self, request: Request) -> Response:
+        self.requests.append((dict(request.headers), await request.body()))
+        return Response(status_code=self.status)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    made = Receiver()
+    made.server.start()
+    yield made
+    made.server.stop()
+
+
+@pytest.fixture
+async def sender() -> AsyncIterator[WebhookSender]:
+    http = HttpPoster()
+    yield WebhookSender(http, lambda: NOW)
+    await http.close()
+
+
+def hook(receiver: Receiver) -> Channel:
+    entry = (
+        f"    - {{name: hook, webhook: {{url: '{receiver.server.url}/hook', secret: {{env: TOCSIN_TEST_KEY}}, "
+        "headers: {authorization: {env: TOCSIN_TEST_AUTH}, x-team: shop}}}"
+    )
+    return channel("hook", channels=entry)
+
+
+async def test_a_webhook_gets_the_message_as_json_signed_and_named(
+    receiver: Receiver, sender: WebhookSender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOCSIN_TEST_KEY", "key of the hook")
+    monkeypatch.setenv("TOCSIN_TEST_AUTH", "Bearer of news")
+    page = a_page()
+    await sender.send(a_letter(page, via=hook(receiver), address="desk"))
+    ((headers, body),) = receiver.requests
+    told = json.loads(body)
+    signed = f"{page.notification}.{int(NOW.timestamp())}.".encode() + body
+    expected = base64.b64encode(hmac.new(b"key of the hook", signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+    assert headers["idempotency-key"] == headers["webhook-id"] == page.notification == told["notification"]
+    assert (headers["authorization"], headers["x-team"]) == ("Bearer of news", "shop")
+    assert (told["recipient"], told["severity"], told["incident"]) == ("desk", "P0", "4h2kq7xmpw3a")
+    assert told["to_do"]["commands"] == ["tocsin ack 4h2kq7xmpw3a"]
+
+
+async def test_a_missing_key_is_a_permanent_failure_and_nothing_is_posted(
+    receiver: Receiver, sender: WebhookSender
+) -> None:
+    with pytest.raises(SendError) as raised:
+        await sender.send(a_letter(via=hook(receiver)))
+    assert raised.value.failure.is_permanent
+    assert receiver.requests == []
+
+
+@pytest.mark.parametrize(
+    ("status", "is_permanent"), [(400, True), (410, True), (307, True), (429, False), (502, False)]
+)
+async def test_a_status_other_than_2xx_is_a_failure(
+    receiver: Receiver, sender: WebhookSender, monkeypatch: pytest.MonkeyPatch, status: int, is_permanent: bool
+) -> None:
+    monkeypatch.setenv("TOCSIN_TEST_KEY", "k")
+    monkeypatch.setenv("TOCSIN_TEST_AUTH", "a")
+    receiver.status = status
+    with pytest.raises(SendError) as raised:
+        await sender.send(a_letter(via=hook(receiver)))
+    assert raised.value.failure.is_permanent is is_permanent
+
+
+def test_a_signature_is_that_of_the_standards_own_example() -> None:
+    # https://github.com/standard-webhooks/standard-webhooks, libraries' tests
+    key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    made = signature(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}')
+    assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_a_key_that_says_it_is_base64_and_is_not_is_refused() -> None:
+    with pytest.raises(SendError):
+        signature("whsec_!", "m", "1", b"")
+
+
+async def test_the_terminal_shows_a_message_line_by_line_and_no_control_characters() -> None:
+    out = io.StringIO()
+    via = channel("tty", channels='    - {name: tty, console: {prefix: "[tocsin]"}}')
+    await ConsoleSender(out).send(a_letter(a_message("fire\x1b[2J"), via=via))
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "[tocsin] fire\ufffd[2J"
+    assert all(line.startswith("[tocsin]") for line in lines)
+
+
+async def test_a_sender_refuses_a_channel_of_another_kind(sender: WebhookSender) -> None:
+    for wrong in (sender, ConsoleSender()):
+        with pytest.raises(SendError):
+            await wrong.send(a_letter(via=channel("email")))

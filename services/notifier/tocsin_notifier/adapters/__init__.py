@@ -1,0 +1,1 @@
+"""The notifier's ways to the outside: one a file."""

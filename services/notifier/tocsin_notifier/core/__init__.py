@@ -1,0 +1,1 @@
+"""What the notifier decides: pure functions over an incident's log."""

@@ -1,0 +1,278 @@
+"""What each event means for the messages about an incident: state is a fold over everybody's events."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from tocsin_notifier.core.incident import (
+    Action,
+    ActionState,
+    Alert,
+    AlertKey,
+    Deadline,
+    Incident,
+    Note,
+    Phase,
+    Place,
+)
+from tocsin_schemas import DeadlineKind, Envelope, Event
+from tocsin_schemas.events import (
+    ActionApproved,
+    ActionClaimed,
+    ActionFailed,
+    ActionOutcomeUnknown,
+    ActionProposed,
+    ActionRefused,
+    ActionSucceeded,
+    AlertCleared,
+    AlertGrouped,
+    DeadlineMissed,
+    DeadlineSet,
+    IncidentAcknowledged,
+    IncidentClosed,
+    IncidentEscalated,
+    IncidentMonitoring,
+    IncidentOpened,
+    IncidentReopened,
+    IncidentResolved,
+    IncidentResumed,
+    NoteAdded,
+    NotificationDelivered,
+    NotificationFailed,
+    ResponderPaged,
+    RoleAssigned,
+    SeverityChanged,
+    VerificationFailed,
+    VerificationPassed,
+)
+
+__all__ = ["ASKS", "NotifierFold", "evolve"]
+
+ASKS = "automation_needs_you"
+"""The reason of a page that asks for something besides looking: no later page stands for it."""
+
+_NOTES_KEPT = 5
+_ACTIONS_KEPT = 20
+
+# Each meaning takes the incident, the event and where in the log it stands.
+At = tuple[int, datetime]
+
+
+class NotifierFold:
+    """How the runtime reads the log."""
+
+    def empty(self, incident: str) -> Incident:
+        return Incident(incident)
+
+    def evolve(self, state: Incident, event: Envelope[Event]) -> Incident:
+        return evolve(state, event)
+
+
+def evolve(incident: Incident, event: Envelope[Event]) -> Incident:
+    """The incident after this event. Events without a meaning for messages change nothing."""
+    meaning = _MEANINGS.get(type(event.data))
+    return incident if meaning is None else meaning(incident, event.data, (event.sequence, event.time))
+
+
+# --- its life --------------------------------------------------------------------------------------------------------
+
+
+def _opened(incident: Incident, event: IncidentOpened, at: At) -> Incident:
+    return replace(
+        incident,
+        phase=Phase.TRIGGERED,
+        title=event.title,
+        summary=event.summary,
+        labels=event.labels,
+        playbook=event.playbook,
+        started_at=event.started_at,
+        opened_at=at[1],
+        severities=((at[0], event.severity),),
+    )
+
+
+def _severity_changed(incident: Incident, event: SeverityChanged, at: At) -> Incident:
+    over = incident.phase.is_over
+    return replace(
+        incident,
+        severities=(*incident.severities, (at[0], event.after)),
+        deadlines=incident.deadlines if over else {},  # the escalator sets those of the new severity
+    )
+
+
+def _acknowledged(incident: Incident, event: IncidentAcknowledged, at: At) -> Incident:
+    triggered = incident.phase is Phase.TRIGGERED
+    return replace(
+        incident,
+        phase=Phase.ACKNOWLEDGED if triggered else incident.phase,
+        acknowledged_by=event.by.name,
+        acknowledged_at=at[1],
+        deadlines=_without(incident, DeadlineKind.ACKNOWLEDGE, DeadlineKind.ESCALATE),
+    )
+
+
+def _monitoring(incident: Incident, event: IncidentMonitoring, at: At) -> Incident:
+    quiet = _without(incident, DeadlineKind.ACKNOWLEDGE, DeadlineKind.ESCALATE)
+    return replace(incident, phase=Phase.MONITORING, watch_until=event.watch_until, deadlines=quiet)
+
+
+def _resumed(incident: Incident, event: IncidentResumed, at: At) -> Incident:
+    phase = Phase.ACKNOWLEDGED if incident.acknowledged_by else Phase.TRIGGERED
+    return replace(incident, phase=phase, watch_until=None)
+
+
+def _resolved(incident: Incident, event: IncidentResolved, at: At) -> Incident:
+    return replace(
+        incident,
+        phase=Phase.RESOLVED,
+        resolved_at=at[1],
+        resolved_sequence=at[0],
+        resolution=event.notes,
+        deadlines={},
+    )
+
+
+def _reopened(incident: Incident, event: IncidentReopened, at: At) -> Incident:
+    return replace(
+        incident,
+        phase=Phase.TRIGGERED,
+        acknowledged_by="",
+        acknowledged_at=None,
+        resolved_at=None,
+        watch_until=None,
+        reopened=incident.reopened + 1,
+        paged={},
+    )
+
+
+def _closed(incident: Incident, event: IncidentClosed, at: At) -> Incident:
+    return replace(incident, phase=Phase.CLOSED)
+
+
+# --- its alerts, its people, what is due ------------------------------------------------------------------------------
+
+
+def _grouped(incident: Incident, event: AlertGrouped, at: At) -> Incident:
+    alert = event.alert
+    key = AlertKey(alert.fingerprint, alert.episode)
+    return replace(incident, alerts={**incident.alerts, key: Alert(alert.rule, alert.summary, alert.starts_at)})
+
+
+def _cleared(incident: Incident, event: AlertCleared, at: At) -> Incident:
+    gone = AlertKey(event.fingerprint, event.episode)
+    return replace(incident, alerts={key: alert for key, alert in incident.alerts.items() if key != gone})
+
+
+def _paged(incident: Incident, event: ResponderPaged, at: At) -> Incident:
+    if event.reason == ASKS:
+        return incident
+    return replace(incident, paged={**incident.paged, event.target: at[0]})
+
+
+def _escalated(incident: Incident, event: IncidentEscalated, at: At) -> Incident:
+    lapsed = event.reason == "unacknowledged" and incident.phase is Phase.ACKNOWLEDGED
+    return replace(
+        incident,
+        phase=Phase.TRIGGERED if lapsed else incident.phase,
+        acknowledged_by="" if lapsed else incident.acknowledged_by,
+        escalated_by=event.by.name if event.by.kind == "person" else "",
+    )
+
+
+def _role_assigned(incident: Incident, event: RoleAssigned, at: At) -> Incident:
+    return replace(incident, roles={**incident.roles, event.role: event.person})
+
+
+def _noted(incident: Incident, event: NoteAdded, at: At) -> Incident:
+    if event.by.kind != "person":
+        return incident
+    return replace(incident, notes=(*incident.notes, Note(event.text, event.by.name, at[1]))[-_NOTES_KEPT:])
+
+
+def _deadline_set(incident: Incident, event: DeadlineSet, at: At) -> Incident:
+    deadline = Deadline(event.kind, event.due_at, event.level)
+    return replace(incident, deadlines={**incident.deadlines, event.deadline: deadline})
+
+
+def _deadline_missed(incident: Incident, event: DeadlineMissed, at: At) -> Incident:
+    left = {name: deadline for name, deadline in incident.deadlines.items() if name != event.deadline}
+    return replace(incident, deadlines=left)
+
+
+def _without(incident: Incident, *kinds: DeadlineKind) -> Mapping[str, Deadline]:
+    return {name: deadline for name, deadline in incident.deadlines.items() if deadline.kind not in kinds}
+
+
+# --- what is done about it --------------------------------------------------------------------------------------------
+
+
+def _action(state: ActionState, text: str = "") -> Callable[[Incident, Any, At], Incident]:
+    """The meaning of an event about an action: it is in `state`; `text` is the field that says more."""
+
+    def meaning(incident: Incident, event: Any, at: At) -> Incident:  # Any: any event about an action
+        known = incident.actions.get(event.action)
+        action = Action(
+            id=event.action,
+            runbook=event.runbook,
+            step=event.step,
+            state=state,
+            at=at[1],
+            description=getattr(event, "description", "") or (known.description if known else ""),
+            detail=getattr(event, text) if text else "",
+        )
+        others = {name: other for name, other in incident.actions.items() if name != action.id}
+        kept = dict(list(others.items())[-_ACTIONS_KEPT + 1 :])
+        return replace(incident, actions={**kept, action.id: action})  # the latest stands last
+
+    return meaning
+
+
+# --- our own receipts -------------------------------------------------------------------------------------------------
+
+
+def _delivered(incident: Incident, event: NotificationDelivered, at: At) -> Incident:
+    receipt = replace(incident.receipt(event.notification), delivered=True)
+    place = Place(event.channel, event.recipient)
+    threads = incident.threads
+    if event.reference and place not in threads:
+        threads = {**threads, place: event.reference}
+    return replace(incident, receipts={**incident.receipts, event.notification: receipt}, threads=threads)
+
+
+def _failed(incident: Incident, event: NotificationFailed, at: At) -> Incident:
+    before = incident.receipt(event.notification)
+    receipt = replace(before, failures=before.failures + 1)
+    return replace(incident, receipts={**incident.receipts, event.notification: receipt})
+
+
+# Any: each meaning takes the event of its own row; a type that says so cannot be written for a mapping.
+_MEANINGS: Mapping[type[Event], Callable[[Incident, Any, At], Incident]] = {
+    IncidentOpened: _opened,
+    SeverityChanged: _severity_changed,
+    IncidentAcknowledged: _acknowledged,
+    IncidentMonitoring: _monitoring,
+    IncidentResumed: _resumed,
+    IncidentResolved: _resolved,
+    IncidentReopened: _reopened,
+    IncidentClosed: _closed,
+    AlertGrouped: _grouped,
+    AlertCleared: _cleared,
+    ResponderPaged: _paged,
+    IncidentEscalated: _escalated,
+    RoleAssigned: _role_assigned,
+    NoteAdded: _noted,
+    DeadlineSet: _deadline_set,
+    DeadlineMissed: _deadline_missed,
+    ActionProposed: _action(ActionState.PROPOSED, "because"),
+    ActionApproved: _action(ActionState.APPROVED),
+    ActionClaimed: _action(ActionState.RUNNING),
+    ActionSucceeded: _action(ActionState.VERIFYING, "detail"),
+    ActionFailed: _action(ActionState.FAILED, "reason"),
+    ActionOutcomeUnknown: _action(ActionState.UNKNOWN, "reason"),
+    ActionRefused: _action(ActionState.REFUSED, "reason"),
+    VerificationPassed: _action(ActionState.HELPED, "detail"),
+    VerificationFailed: _action(ActionState.DID_NOT_HELP, "detail"),
+    NotificationDelivered: _delivered,
+    NotificationFailed: _failed,
+}
