@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ __all__ = ["check", "check_compose"]
 
 TOP = Path(__file__).resolve().parent.parent
 COMPOSE = "docker-compose.yml"
-SCHEMA = TOP / "deploy" / "vendor" / "compose-spec.json"
+SCHEMA = files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
+"""The Compose Specification's own schema, as that package ships it."""
 
 Service = Mapping[str, Any]  # as YAML has it; the schema has been checked before
 

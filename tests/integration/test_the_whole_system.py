@@ -93,9 +93,13 @@ async def test_an_alert_becomes_a_page_is_mended_and_resolved(whole: Whole) -> N
     # The incident is the trace: every event of every service carries its id.
     assert {event.traceparent.split("-")[1] for event in events} == {trace_id(incident)}
     # The recorder has all of it, in the same order, and says that nothing was tampered with.
-    timeline = (await whole.api(f"/api/v1/incidents/{incident}/timeline?limit=1000"))["entries"]
-    assert isinstance(timeline, list)
-    assert [entry["id"] for entry in timeline] == [event.id for event in events]
+    recorded: list[str] = []
+    async with asyncio.timeout(20):
+        while recorded != [event.id for event in events]:
+            events = await whole.until(incident, has(IncidentResolved))
+            page = (await whole.api(f"/api/v1/incidents/{incident}/timeline?limit=1000"))["entries"]
+            assert isinstance(page, list)
+            recorded = [entry["id"] for entry in page]
     assert (await whole.api(f"/api/v1/incidents/{incident}/verify"))["intact"] is True
 
 

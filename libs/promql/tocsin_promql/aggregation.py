@@ -2,32 +2,33 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 
-from tocsin_promql.over_time import quantile
-from tocsin_promql.values import NO_LABELS, EvaluationError, Vector
+from tocsin_promql import labelling
+from tocsin_promql.errors import EvaluationError
+from tocsin_promql.float_math import maximum, mean, minimum, quantile, total, variance
+from tocsin_promql.labelling import METRIC_NAME, NO_LABELS
+from tocsin_promql.values import Vector
 from tocsin_schemas.labels import Labels
 
-__all__ = ["aggregate", "group_labels"]
+__all__ = ["OVER_VALUES", "aggregate", "group_labels"]
 
 Items = Sequence[tuple[Labels, float]]
 
 
-def group_labels(labels: Labels, by: Sequence[str] | None, without: Sequence[str] | None) -> Labels:
+def group_labels(labels: Labels, by: tuple[str, ...] | None, without: tuple[str, ...] | None) -> Labels:
     """The labels of the group that these belong to."""
     if by is not None:
-        return Labels({name: labels[name] for name in by if name in labels})
-    if without is not None:
-        left_out = {*without, "__name__"}
-        return Labels({name: value for name, value in labels.items() if name not in left_out})
-    return NO_LABELS
+        return labelling.only(labels, by)
+    return NO_LABELS if without is None else labelling.without(labels, (*without, METRIC_NAME))
 
 
 def aggregate(
     operation: str,
     vector: Vector,
     *,
-    by: Sequence[str] | None,
-    without: Sequence[str] | None,
+    by: tuple[str, ...] | None,
+    without: tuple[str, ...] | None,
     number: float | None = None,
     text: str | None = None,
 ) -> Vector:
@@ -45,7 +46,7 @@ def aggregate(
     if operation == "quantile":
         q = _needed(number)
         return Vector(tuple((group, quantile(q, [v for _, v in items])) for group, items in groups.items()))
-    function = _FUNCTIONS[operation]
+    function = OVER_VALUES[operation]
     return Vector(tuple((group, function([value for _, value in items])) for group, items in groups.items()))
 
 
@@ -79,33 +80,22 @@ def _counted(groups: Mapping[Labels, Items], label: str) -> Vector:
 
 
 def _number_text(value: float) -> str:
+    """The shortest decimal that is this number, never with an exponent."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+    return format(Decimal(repr(value)), "f").removesuffix(".0")
 
 
-def _variance(values: Sequence[float]) -> float:
-    mean = sum(values) / len(values)
-    return sum((value - mean) ** 2 for value in values) / len(values)
-
-
-def _extreme(pick: Callable[[Sequence[float]], float]) -> Callable[[Sequence[float]], float]:
-    def extreme(values: Sequence[float]) -> float:
-        numbers = [value for value in values if value == value]
-        return pick(numbers) if numbers else math.nan
-
-    return extreme
-
-
-_FUNCTIONS: Mapping[str, Callable[[Sequence[float]], float]] = {
-    "sum": lambda values: math.fsum(values) if all(map(math.isfinite, values)) else sum(values),
-    "avg": lambda values: sum(values) / len(values),
-    "min": _extreme(min),
-    "max": _extreme(max),
+OVER_VALUES: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "sum": total,
+    "avg": mean,
+    "min": minimum,
+    "max": maximum,
     "count": lambda values: float(len(values)),
     "group": lambda values: 1.0,
-    "stdvar": _variance,
-    "stddev": lambda values: math.sqrt(_variance(values)),
+    "stdvar": variance,
+    "stddev": lambda values: math.sqrt(variance(values)),
 }
+"""What is made of the values of a group, by the aggregation's name."""

@@ -1,13 +1,16 @@
 """Binary operators between numbers and vectors (Prometheus documentation, querying/operators)."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
-from tocsin_promql.values import EvaluationError, Scalar, Vector, without_name
+from tocsin_promql.errors import EvaluationError
+from tocsin_promql.instant import mapped
+from tocsin_promql.labelling import METRIC_NAME, only, without, without_name
+from tocsin_promql.nodes import Matching
+from tocsin_promql.values import Scalar, Vector
 from tocsin_schemas.labels import Labels
 
-__all__ = ["COMPARISONS", "Matching", "apply_binary"]
+__all__ = ["apply_binary"]
 
 
 def _divide(a: float, b: float) -> float:
@@ -28,7 +31,7 @@ def _power(a: float, b: float) -> float:
     except OverflowError:
         return math.inf if a > 0 or b % 2 == 0 else -math.inf
     except ZeroDivisionError:
-        return math.inf
+        return math.copysign(math.inf, a) if b % 2 == 1 else math.inf
     return result if isinstance(result, float) else math.nan
 
 
@@ -48,22 +51,6 @@ COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": lambda a, b: a >= b,
     "<=": lambda a, b: a <= b,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Matching:
-    """Which elements of two vectors belong together, and which side may have several for one of the other."""
-
-    on: Sequence[str] | None = None
-    ignoring: Sequence[str] = ()
-    many: str = "one"  # "left", "right" or "one"
-    include: Sequence[str] = ()
-
-    def key(self, labels: Labels) -> Labels:
-        if self.on is not None:
-            return Labels({name: labels[name] for name in self.on if name in labels})
-        left_out = {*self.ignoring, "__name__"}
-        return Labels({name: value for name, value in labels.items() if name not in left_out})
 
 
 def apply_binary(
@@ -96,74 +83,85 @@ def _combine(operator: str, a: float, b: float, *, return_bool: bool) -> float |
 
 
 def _with_number(operator: str, vector: Vector, number: float, return_bool: bool, *, number_is_left: bool) -> Vector:
-    filters = operator in COMPARISONS and not return_bool
-    items = []
-    for labels, value in vector.items:
-        if filters:
-            holds = COMPARISONS[operator](number, value) if number_is_left else COMPARISONS[operator](value, number)
-            if holds:
-                items.append((labels, value))
-            continue
-        a, b = (number, value) if number_is_left else (value, number)
-        combined = _combine(operator, a, b, return_bool=return_bool)
-        if combined is not None:
-            items.append((without_name(labels), combined))
-    return Vector(tuple(items))
+    """A filter keeps the vector's value, on whichever side it stands, and the metric's name."""
+    combine = ARITHMETIC.get(operator) or COMPARISONS[operator]
+    if operator in COMPARISONS and not return_bool:
+        return Vector(
+            tuple(
+                (labels, value)
+                for labels, value in vector.items
+                if (combine(number, value) if number_is_left else combine(value, number))
+            )
+        )
+    return mapped(vector, lambda value: float(combine(number, value) if number_is_left else combine(value, number)))
 
 
 def _vectors(operator: str, left: Vector, right: Vector, matching: Matching, return_bool: bool) -> Vector:
-    swapped = matching.many == "right"
-    many, one = (right, left) if swapped else (left, right)
+    if not left.items or not right.items:
+        return Vector(())  # as Prometheus: nothing can match, so nothing can be ambiguous
+    many, one = (right, left) if matching.many == "right" else (left, right)
     ones: dict[Labels, tuple[Labels, float]] = {}
     for labels, value in one.items:
-        key = matching.key(labels)
+        key = _key(matching, labels)
         if key in ones:
-            side = "left" if swapped else "right"
-            raise EvaluationError(f"several series on the {side} side match {key!r}; add labels to `on`")
+            side = "left" if matching.many == "right" else "right"
+            raise EvaluationError(
+                f"{ones[key][0]!r} and {labels!r} on the {side} side of `{operator}` both match {key!r}; "
+                "add labels to `on` until each group has one"
+            )
         ones[key] = (labels, value)
     filters = operator in COMPARISONS and not return_bool
     made: dict[Labels, float] = {}
+    matched: set[Labels] = set()
     for labels, value in many.items:
-        key = matching.key(labels)
+        key = _key(matching, labels)
         if key not in ones:
             continue
         other_labels, other = ones[key]
-        a, b = (other, value) if swapped else (value, other)
+        a, b = (other, value) if matching.many == "right" else (value, other)
         combined = _combine(operator, a, b, return_bool=return_bool)
         if combined is None:
             continue
         result = _result_labels(labels, other_labels, matching, keep_name=filters)
-        if result in made:
-            raise EvaluationError(f"several series become {result!r}; use group_left or group_right")
+        if result in made or (matching.many == "neither" and key in matched):
+            raise EvaluationError(
+                f"several series on the left side of `{operator}` match {key!r}; say group_left or group_right"
+                if matching.many == "neither"
+                else f"several results of `{operator}` have the labels {result!r}; match on more labels"
+            )
+        matched.add(key)
         made[result] = combined
     return Vector(tuple(made.items()))
 
 
+def _key(matching: Matching, labels: Labels) -> Labels:
+    if matching.on is not None:
+        return only(labels, matching.on)
+    return without(labels, (*matching.ignoring, METRIC_NAME))
+
+
 def _result_labels(labels: Labels, other: Labels, matching: Matching, *, keep_name: bool) -> Labels:
-    if matching.many == "one":
-        key = matching.key(labels)
-        return Labels({**key, "__name__": labels["__name__"]}) if keep_name and "__name__" in labels else key
-    result = dict(labels) if keep_name else dict(without_name(labels))
-    for name in matching.include:
-        result.pop(name, None)
-        if name in other:
-            result[name] = other[name]
-    return Labels(result)
+    result = labels if keep_name else without_name(labels)
+    if matching.many == "neither":
+        return only(result, matching.on) if matching.on is not None else without(result, matching.ignoring)
+    if not matching.include:
+        return result
+    return Labels({**without(result, matching.include), **only(other, matching.include)})
 
 
 def _and(left: Vector, right: Vector, matching: Matching) -> Vector:
-    keys = {matching.key(labels) for labels, _ in right.items}
-    return Vector(tuple(item for item in left.items if matching.key(item[0]) in keys))
+    keys = {_key(matching, labels) for labels, _ in right.items}
+    return Vector(tuple(item for item in left.items if _key(matching, item[0]) in keys))
 
 
 def _or(left: Vector, right: Vector, matching: Matching) -> Vector:
-    keys = {matching.key(labels) for labels, _ in left.items}
-    return Vector((*left.items, *(item for item in right.items if matching.key(item[0]) not in keys)))
+    keys = {_key(matching, labels) for labels, _ in left.items}
+    return Vector((*left.items, *(item for item in right.items if _key(matching, item[0]) not in keys)))
 
 
 def _unless(left: Vector, right: Vector, matching: Matching) -> Vector:
-    keys = {matching.key(labels) for labels, _ in right.items}
-    return Vector(tuple(item for item in left.items if matching.key(item[0]) not in keys))
+    keys = {_key(matching, labels) for labels, _ in right.items}
+    return Vector(tuple(item for item in left.items if _key(matching, item[0]) not in keys))
 
 
 _SETS: Mapping[str, Callable[[Vector, Vector, Matching], Vector]] = {"and": _and, "or": _or, "unless": _unless}

@@ -2,13 +2,16 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from tocsin_promql.values import EvaluationError, Vector, without_name
+from tocsin_promql.errors import EvaluationError
+from tocsin_promql.labelling import METRIC_NAME, without, without_name
+from tocsin_promql.patterns import PatternError, compile_pattern
+from tocsin_promql.values import Vector
 from tocsin_schemas.labels import Labels
 
-__all__ = ["DATES", "MATHEMATICS", "histogram_quantile", "label_join", "label_replace", "mapped"]
+__all__ = ["DATES", "MATHEMATICS", "distinct", "histogram_quantile", "label_join", "label_replace", "mapped", "rounded"]
 
 
 def _guarded(function: Callable[[float], float]) -> Callable[[float], float]:
@@ -48,16 +51,17 @@ MATHEMATICS: Mapping[str, Callable[[float], float]] = {
 
 def rounded(value: float, to: float) -> float:
     """To the nearest multiple of `to`; halves go up."""
-    if not math.isfinite(value) or to == 0:
-        return value
+    if to == 0:
+        return math.nan
     inverse = 1.0 / to
-    return math.floor(value * inverse + 0.5) / inverse
+    scaled = value * inverse + 0.5
+    return (math.floor(scaled) if math.isfinite(scaled) else scaled) / inverse if inverse else math.nan
 
 
 def _date(part: Callable[[datetime], int]) -> Callable[[float], float]:
     def read(seconds: float) -> float:
         try:
-            return float(part(datetime.fromtimestamp(seconds, UTC)))
+            return float(part(datetime.fromtimestamp(math.trunc(seconds), UTC)))
         except (ValueError, OverflowError, OSError):
             return math.nan
 
@@ -83,7 +87,15 @@ DATES: Mapping[str, Callable[[float], float]] = {
 
 def mapped(vector: Vector, function: Callable[[float], float]) -> Vector:
     """`function` of every value; the metric's name is gone."""
-    return Vector(tuple((without_name(labels), function(value)) for labels, value in vector.items))
+    return distinct((without_name(labels), function(value)) for labels, value in vector.items)
+
+
+def distinct(items: Iterable[tuple[Labels, float]]) -> Vector:
+    """Raises EvaluationError where series that only their name told apart have become the same."""
+    made = tuple(items)
+    if len(made) > 1 and len({labels for labels, _ in made}) != len(made):
+        raise EvaluationError("several series have the same labels afterwards; aggregate or select one metric first")
+    return Vector(made)
 
 
 # --- histograms -------------------------------------------------------------------------------------------------------
@@ -96,8 +108,7 @@ def histogram_quantile(q: float, vector: Vector) -> Vector:
         bound = _bound(labels.get("le", ""))
         if bound is None:
             continue
-        rest = Labels({name: value for name, value in labels.items() if name not in ("le", "__name__")})
-        histograms.setdefault(rest, []).append((bound, count))
+        histograms.setdefault(without(labels, ("le", METRIC_NAME)), []).append((bound, count))
     return Vector(tuple((labels, _bucket_quantile(q, buckets)) for labels, buckets in histograms.items()))
 
 
@@ -141,23 +152,20 @@ def _bucket_quantile(q: float, buckets: Sequence[tuple[float, float]]) -> float:
 
 # --- labels -----------------------------------------------------------------------------------------------------------
 
-_LONGEST_PATTERN = 500
-_REFERENCE = re.compile(r"\$(\$|\d+|[A-Za-z_]\w*|\{\w+\})")
+_REFERENCE = re.compile(r"\$(\$|\w+|\{\w+\})", re.ASCII)
 
 
 def label_replace(vector: Vector, target: str, replacement: str, source: str, pattern: str) -> Vector:
     """Set `target` to `replacement` ($1, ${name}) where the whole of label `source` matches `pattern`."""
-    if len(pattern) > _LONGEST_PATTERN:
-        raise EvaluationError(f"label_replace: a pattern of {len(pattern)} characters; at most {_LONGEST_PATTERN}")
     try:
-        compiled = re.compile(pattern, re.DOTALL)
-    except re.error as error:
+        compiled = compile_pattern(pattern)
+    except PatternError as error:
         raise EvaluationError(f"label_replace: {error}") from None
     items = []
     for labels, value in vector.items:
         found = compiled.fullmatch(labels.get(source, ""))
         items.append((_set(labels, target, _expand(replacement, found)) if found else labels, value))
-    return _distinct("label_replace", items)
+    return distinct(items)
 
 
 def label_join(vector: Vector, target: str, separator: str, sources: Sequence[str]) -> Vector:
@@ -166,7 +174,7 @@ def label_join(vector: Vector, target: str, separator: str, sources: Sequence[st
         (_set(labels, target, separator.join(labels.get(name, "") for name in sources)), value)
         for labels, value in vector.items
     ]
-    return _distinct("label_join", items)
+    return distinct(items)
 
 
 def _expand(replacement: str, found: re.Match[str]) -> str:
@@ -187,9 +195,3 @@ def _set(labels: Labels, name: str, value: str) -> Labels:
         return labels.with_labels(**{name: value})
     except ValueError as error:
         raise EvaluationError(str(error)) from None
-
-
-def _distinct(function: str, items: Sequence[tuple[Labels, float]]) -> Vector:
-    if len({labels for labels, _ in items}) != len(items):
-        raise EvaluationError(f"{function}: several series have the same labels afterwards")
-    return Vector(tuple(items))

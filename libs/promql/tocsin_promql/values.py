@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from tocsin_promql.errors import EvaluationError
+from tocsin_promql.labelling import NO_LABELS
 from tocsin_schemas.labels import Labels
 
-__all__ = ["EvaluationError", "Range", "Result", "Scalar", "String", "Vector"]
-
-NO_LABELS = Labels()
-
-
-class EvaluationError(ValueError):
-    """An expression that has no value for these series: an ambiguous match, a text where a number is needed."""
+__all__ = ["Range", "Result", "Scalar", "String", "Vector"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +37,7 @@ class Vector:
         return self.items
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(NamedTuple):
     """The samples of one series in a window (`start`, `end`], in milliseconds."""
 
     labels: Labels
@@ -52,12 +48,3 @@ class Range:
 
 
 Result = Scalar | String | Vector
-
-
-def without_name(labels: Labels) -> Labels:
-    """The labels without the metric's name: what arithmetic leaves of them."""
-    return (
-        Labels({name: value for name, value in labels.items() if name != "__name__"})
-        if "__name__" in labels
-        else labels
-    )

@@ -119,7 +119,7 @@ async def test_a_message_that_always_fails_is_parked_whole_and_with_its_reason(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consume, "pause_before_retry", lambda _: 0.01)
-    spec = replace(ONE_BY_ONE, max_deliveries=3)
+    spec = replace(ONE_BY_ONE, max_failures=3)
     seen = Seen(lambda text, _: RuntimeError("always") if text == "poison" else None)
     async with consuming(connection, spec, seen):
         await send(connection, "poison", "good")
@@ -179,7 +179,7 @@ async def test_an_unreachable_bus_is_no_failure_of_the_message(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consume, "pause_before_retry", lambda _: 0.01)
-    spec = replace(ONE_BY_ONE, max_deliveries=2)
+    spec = replace(ONE_BY_ONE, max_failures=2)
     seen = Seen(lambda _, deliveries: BusUnavailableError("down") if deliveries < 6 else None)
     async with consuming(connection, spec, seen):
         await send(connection, "a")
@@ -188,11 +188,25 @@ async def test_an_unreachable_bus_is_no_failure_of_the_message(
 
 
 async def test_a_handler_may_ask_to_see_a_message_later(connection: Connection) -> None:
-    spec = replace(ONE_BY_ONE, max_deliveries=1)
+    spec = replace(ONE_BY_ONE, max_failures=1)
     seen = Seen(lambda _, deliveries: NotYetError(0.01, "in a moment") if deliveries < 4 else None)
     async with consuming(connection, spec, seen):
         await send(connection, "a")
         await seen.until(lambda texts: len(texts) == 4)
+        await until_settled(connection, spec)
+
+
+async def test_what_is_no_failure_does_not_count_as_one(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message that was put off many times is not parked because of the first bug it meets."""
+    monkeypatch.setattr(consume, "pause_before_retry", lambda _: 0.01)
+    spec = replace(ONE_BY_ONE, max_failures=2)
+    answers = {5: RuntimeError("one bug"), 6: None}
+    seen = Seen(lambda _, deliveries: answers.get(deliveries, NotYetError(0.01, "later")))
+    async with consuming(connection, spec, seen):
+        await send(connection, "a")
+        await seen.until(lambda texts: len(texts) == 6)
         await until_settled(connection, spec)
 
 

@@ -53,8 +53,15 @@ def permissions(identity: str) -> dict[str, Any]:
         publish += [f"$JS.API.CONSUMER.{verb}.{followed}.*" for verb in ("INFO", "CREATE", "MSG.NEXT")]
     if identity in _READS_THE_LOG:
         publish.append("$JS.API.DIRECT.GET.INCIDENTS")
+    # Who follows a stream may make consumers of any name there, but must not touch those that others share work with.
+    foreign = [
+        f"$JS.API.CONSUMER.{verb}.{spec.stream}.{spec.name}"
+        for spec in CONSUMERS
+        if spec.service != identity and spec.stream in _FOLLOWED[identity]
+        for verb in ("CREATE", "MSG.NEXT")
+    ]
     return {
-        "publish": {"allow": list(dict.fromkeys(publish))},
+        "publish": {"allow": list(dict.fromkeys(publish)), **({"deny": foreign} if foreign else {})},
         "subscribe": {"allow": [f"_INBOX_{identity}.>"]},
     }
 

@@ -1,16 +1,20 @@
 """Structured logs: one JSON object a line, or a line for people. Control characters never reach a terminal."""
 
+import io
 import logging
+import math
 import re
 import sys
-from collections.abc import MutableMapping
-from typing import Any, Literal
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Literal, TextIO
 
 import structlog
 
 __all__ = ["configure_logging"]
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 _LONGEST = 4000
 
 
@@ -30,8 +34,8 @@ def configure_logging(style: Literal["json", "pretty"], level: str) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
         ]
     else:
-        plain = structlog.dev.plain_traceback  # the default shows the frames' variables
-        last = [_harmless, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+        colors = sys.stderr.isatty()
+        last = [_harmless, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=_plain_traceback)]
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
@@ -48,10 +52,41 @@ def configure_logging(style: Literal["json", "pretty"], level: str) -> None:
     root.setLevel(max(logging.WARNING, getattr(logging, level.upper())))
 
 
+def _plain_traceback(out: TextIO, error: structlog.typing.ExcInfo) -> None:
+    """Without the frames' variables, which structlog's default shows; its message may be anybody's."""
+    lines = io.StringIO()
+    structlog.dev.plain_traceback(lines, error)
+    out.write(_escaped(lines.getvalue()))
+
+
+def _escaped(text: str) -> str:
+    return _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
 def _harmless(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Escape control and direction characters, cut what is too long."""
+    """Escape control and direction characters, cut what is too long, at any depth."""
     for key, value in event.items():
-        if isinstance(value, str):
-            safe = _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", value)
-            event[key] = safe if len(safe) <= _LONGEST else safe[:_LONGEST] + "…"
+        if key != "exc_info":  # the renderer for people makes lines of it
+            event[key] = _safe(value)
+    if isinstance(text := event.get("event"), str):
+        event["event"] = text.replace(
+            "\n", "\\n"
+        )  # of a library's logger; the renderer for people would print it as it is
     return event
+
+
+def _safe(value: Any) -> Any:
+    match value:
+        case bool() | int() | None:
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)  # NaN is no JSON
+        case str():
+            safe = _escaped(value)
+            return safe if len(safe) <= _LONGEST else safe[:_LONGEST] + "…"
+        case Mapping():
+            return {_safe(str(name)): _safe(inner) for name, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_safe(inner) for inner in value]
+        case _:
+            return _safe(str(value))

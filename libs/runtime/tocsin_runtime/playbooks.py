@@ -70,6 +70,11 @@ class Playbooks:
         return self._follower.caught_up
 
     @property
+    def failed(self) -> BaseException | None:
+        """Why the stream is not read any more although nobody stopped it."""
+        return self._follower.failed
+
+    @property
     def position(self) -> int:
         """How far the stream has been read."""
         return self._follower.position
@@ -104,6 +109,9 @@ class Playbooks:
                 loaded = load(data.text, source=data.playbook.name)
             except PlaybookError as error:
                 log.error("a published playbook does not load; the one before stays in force", reason=str(error))
+                continue
+            if data.playbook != PlaybookRef(name=loaded.playbook.metadata.name, revision=loaded.revision):
+                log.error("a published playbook is not the one that it says; it is not taken", said=str(data.playbook))
                 continue
             self._texts[data.playbook] = data.text
             self._parsed[data.playbook] = loaded.playbook

@@ -22,6 +22,9 @@ def reveal(value: str | SecretRef) -> str:
             raise SecretMissingError(f"the environment variable {value.env} is not set")
         return found
     try:
-        return Path(value.file or "").read_text(encoding="utf-8").strip()
+        found = Path(value.file or "").read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SecretMissingError(f"the secret file {value.file} cannot be read: {type(error).__name__}") from None
+    if not found:
+        raise SecretMissingError(f"the secret file {value.file} is empty")
+    return found

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -165,8 +164,9 @@ class Host(Generic[G]):
         """End the process rather than live on with a part of it dead."""
         while True:
             await asyncio.sleep(0.5)
-            for died in (*(c.failed for c in self._consumers), *(f.failed for f in self._followers)):
-                if died is not None:
+            parts: tuple[Consumer | Follower | Playbooks, ...] = (*self._consumers, *self._followers, self.playbooks)
+            for part in parts:
+                if (died := part.failed) is not None:
                     log.critical("a part of the service has died", service=self.service, exc_info=died)
                     self.failed.set()
             for task in self._tasks:
@@ -193,23 +193,27 @@ async def serve(hosts: Sequence[Host[Any]], *, when_up: Callable[[], None] = lam
         loop.add_signal_handler(name, stop.set)
     waits = [asyncio.create_task(stop.wait()), *(asyncio.create_task(host.failed.wait()) for host in hosts)]
     starting = asyncio.create_task(_start_all(hosts))
-    await asyncio.wait([starting, waits[0]], return_when=asyncio.FIRST_COMPLETED)
-    status = 0
-    if starting.done() and (error := starting.exception()) is not None:
-        log.critical("cannot start", reason=str(error))
-        status = 2 if isinstance(error, BusError) else 1
-    elif starting.done():
+    await asyncio.wait([starting, *waits], return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():  # told to stop, or a part has died, while it came up
+        starting.cancel()
+        await asyncio.wait([starting])
+        status = _status(hosts)
+    elif (error := starting.exception()) is not None:
+        refused = isinstance(error, BusError)
+        log.critical("cannot start", reason=str(error), exc_info=None if refused else error)
+        status = 2 if refused else 1
+    else:
         when_up()
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        status = 1 if any(host.failed.is_set() for host in hosts) else 0
-    else:
-        starting.cancel()
-        with suppress(asyncio.CancelledError):
-            await starting
+        status = _status(hosts)
     for wait in waits:
         wait.cancel()
     await asyncio.gather(*(host.stop() for host in hosts))
     return status
+
+
+def _status(hosts: Sequence[Host[Any]]) -> int:
+    return 1 if any(host.failed.is_set() for host in hosts) else 0
 
 
 async def _start_all(hosts: Sequence[Host[Any]]) -> None:
@@ -227,6 +231,11 @@ def run(settings_model: type[G], build: Build[G]) -> int:
     configure_logging(settings.log_format, settings.log_level)
 
     async def main() -> int:
-        return await serve([Host(settings, build)])
+        try:
+            host = Host(settings, build)
+        except OSError as error:  # its port is taken, or its address is not ours
+            log.critical("cannot start", reason=str(error))
+            return 2
+        return await serve([host])
 
     return uvloop.run(main())

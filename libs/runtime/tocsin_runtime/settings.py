@@ -5,7 +5,8 @@
 """
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -15,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 __all__ = ["ServiceSettings", "SettingsError", "describe", "load_settings"]
 
 PREFIX = "TOCSIN_"
+_PASSWORD = re.compile(r"//[^/@\s]*@")
 L = TypeVar("L", bound="ServiceSettings")
 
 
@@ -58,6 +60,11 @@ class ServiceSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)  # `load_settings` reads the environment: two prefixes and *_FILE
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """An address may hold a password: `redis://:secret@cache:6379`."""
+        for name, value in super().__repr_args__():
+            yield name, _PASSWORD.sub("//***@", value) if isinstance(value, str) else value
 
 
 def load_settings(model: type[L], environment: Mapping[str, str] | None = None, **given: Any) -> L:

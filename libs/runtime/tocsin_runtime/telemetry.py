@@ -25,6 +25,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 __all__ = ["Telemetry", "subject_template"]
 
+_PATIENCE = 2.0
+"""Seconds, retries included, for one export: a collector that is gone must not hold up the end of a service."""
+
 
 def subject_template(subject: str) -> str:
     """The subject with its ids taken out: `tocsin.incidents.{incident}.escalator.opened`."""
@@ -82,8 +85,12 @@ class Telemetry:
         resource = Resource.create({"service.name": f"tocsin-{service}", "service.namespace": "tocsin"})
         base = (endpoint or "").rstrip("/")
         self._tracers = TracerProvider(resource=resource)
-        self._tracers.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter(endpoint=f"{base}/v1/traces")))
-        readers = [PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=f"{base}/v1/metrics"))] if endpoint else []
+        spans = exporter or OTLPSpanExporter(endpoint=f"{base}/v1/traces", timeout=_PATIENCE)
+        self._tracers.add_span_processor(BatchSpanProcessor(spans))
+        readers = []
+        if endpoint:
+            numbers = OTLPMetricExporter(endpoint=f"{base}/v1/metrics", timeout=_PATIENCE)
+            readers.append(PeriodicExportingMetricReader(numbers))
         self._meters = MeterProvider(resource=resource, metric_readers=readers)
 
     @property

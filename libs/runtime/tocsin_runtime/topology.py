@@ -57,7 +57,7 @@ class ConsumerSpec:
     batch: int = 1
     workers: int = 0
     ack_wait: timedelta = ACK_WAIT
-    max_deliveries: int = 8  # of failures that are not the bus's own; then the message is parked
+    max_failures: int = 8  # of its handler in one replica; then the message is parked
 
 
 STREAMS: tuple[StreamSpec, ...] = (

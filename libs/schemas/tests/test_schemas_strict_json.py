@@ -143,7 +143,7 @@ def test_no_bytes_raise_anything_else(document: bytes) -> None:
         json.dumps(loads(document), ensure_ascii=False).encode()
 
 
-def test_an_array_of_a_million_is_read_or_refused_but_quickly() -> None:
-    loads(b"[" + b"1," * 500_000 + b"1]")
-    with pytest.raises(StrictJsonError):
-        loads(b"[" + b"[]," * 340_000 + b"[")
+def test_a_large_array_is_read_and_a_large_nesting_refused() -> None:
+    loads(b"[" + b"1," * 200_000 + b"1]")
+    with pytest.raises(StrictJsonError, match="not JSON"):
+        loads(b"[" + b"[]," * 100_000 + b"[")

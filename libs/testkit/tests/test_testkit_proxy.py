@@ -56,7 +56,7 @@ async def echo(proxy: TcpProxy, data: bytes = b"hello") -> bytes:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(3):
-        while not condition():  # noqa: ASYNC110  # another task's state has no event
+        while not condition():  # another task's state has no event
             await asyncio.sleep(0.005)
 
 

@@ -16,12 +16,21 @@ class DetectorSettings(ServiceSettings):
 
     http_port: int = Field(default=7301, ge=0, le=65535, description="Port of the Alertmanager API, health and metrics")
     max_body_bytes: int = Field(
-        default=1_048_576, ge=1024, le=16_777_216, description="Largest request body that is taken"
+        default=4_194_304, ge=1024, le=16_777_216, description="Largest request body that is taken"
     )
-    max_series: int = Field(default=100_000, ge=100, description="Series kept in memory for each playbook's sources")
+    max_series: int = Field(default=100_000, ge=100, description="Series kept in memory for each source")
+    source_patience_seconds: float = Field(
+        default=30.0, ge=0, le=86_400, description="How long a source may be silent before that is an alert"
+    )
     lease_grace_seconds: float = Field(
         default=15.0, ge=0, le=3600, description="How long past its lease a foreign alert is held to be firing"
     )
+    lease_patience_seconds: float = Field(
+        default=120.0,
+        ge=0,
+        le=3600,
+        description="How long after a start, or after NATS was away, senders have to renew before leases end",
+    )
     remember_hours: float = Field(
-        default=24.0, gt=0, le=168, description="How long an alert that has ended is remembered"
+        default=24.0, gt=0, le=168, description="How long an alert that has ended is remembered; the same for replicas"
     )

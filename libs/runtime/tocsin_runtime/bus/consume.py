@@ -15,6 +15,7 @@ A message is only terminated after the server has acknowledged its copy in the d
 import asyncio
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -73,6 +74,7 @@ class Consumer:
         self.spec = spec
         self._connection = connection
         self._pull = PullLoop(connection, spec, lambda: ensure_consumer(connection, spec))
+        self._failures: Counter[int] = Counter()
         self._stopping = False
         self._loop: asyncio.Task[None] | None = None
         self._workers: set[asyncio.Task[None]] = set()
@@ -170,6 +172,7 @@ class Consumer:
             else:
                 for delivery in deliveries:
                     await delivery.ack()
+                    self._failures.pop(delivery.position.sequence, None)
                 HANDLED.labels(self.spec.name).inc(len(deliveries))
 
     async def _call(self, deliveries: Sequence[Delivery[Payload]]) -> None:
@@ -191,20 +194,23 @@ class Consumer:
                 await self._handle([delivery])
             return
         delivery = deliveries[0]
+        # Our own count: the server's counts what was no failure too (an unreachable bus, a pause asked for).
+        self._failures[delivery.position.sequence] += 1
+        failures = self._failures[delivery.position.sequence]
         log.error(
             "handler failed",
             consumer=self.spec.name,
             message=delivery.envelope.type,
             message_id=delivery.envelope.id,
-            deliveries=delivery.position.deliveries,
+            failures=failures,
             exc_info=error,
         )
-        if delivery.position.deliveries >= self.spec.max_deliveries:
-            await self._park(delivery._message, f"failed {delivery.position.deliveries} times; last: {error!r}")
+        if failures >= self.spec.max_failures:
+            await self._park(delivery._message, f"failed {failures} times; last: {error!r}")
             delivery.settled = True
         else:
             REDELIVERED.labels(self.spec.name).inc()
-            await delivery.retry_in(pause_before_retry(delivery.position.deliveries))
+            await delivery.retry_in(pause_before_retry(failures))
 
     @asynccontextmanager
     async def _kept_alive(self, deliveries: Sequence[Delivery[Payload]]) -> AsyncIterator[None]:
@@ -256,6 +262,7 @@ class Consumer:
             await delivery.retry_in(pause_before_retry(place.deliveries))
             return
         await delivery.terminate()
+        self._failures.pop(place.sequence, None)
         DEAD_LETTERS.labels(self.spec.name).inc()
         log.error(
             "message parked in the dead letters",

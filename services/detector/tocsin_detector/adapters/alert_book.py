@@ -1,22 +1,23 @@
 """What is known of all alerts, and the telling of what is new: the ALERTS stream from both sides."""
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from prometheus_client import Counter
 
-from tocsin_detector.core.known import EMPTY, KnownAlerts
-from tocsin_runtime import Connection
-from tocsin_runtime.bus.follow import Follower
+from tocsin_detector.core.known import AlertEvent, KnownAlert, KnownAlerts, Word, after_word
+from tocsin_runtime import BusUnavailableError, Connection
 from tocsin_schemas import Envelope, Payload, caused_by
-from tocsin_schemas.events import AlertFired, AlertResolved
+from tocsin_schemas.events import AlertResolved
 from tocsin_schemas.ids import derive_id
-from tocsin_schemas.moments import format_moment
 from tocsin_schemas.subjects import alert_subject
 
 __all__ = ["AlertBook"]
 
 TOLD = Counter("tocsin_alert_events_total", "Alert events published", ["event"])
+
+_OWN_IDS = 100_000
 
 
 class AlertBook:
@@ -24,45 +25,68 @@ class AlertBook:
 
     def __init__(self, connection: Connection, remember: timedelta) -> None:
         self._connection = connection
-        self._remember = remember
-        self._followed: KnownAlerts = EMPTY
-        self._own: list[tuple[int, Payload]] = []
+        self._followed = KnownAlerts(remember=remember)
+        self._reached = 0
+        self._own: list[tuple[int, Word]] = []
+        self._own_ids: OrderedDict[str, None] = OrderedDict()
         self._view: KnownAlerts | None = None
-        self.follower: Follower | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything can be told now."""
+        return self._connection.is_connected
 
     @property
     def known(self) -> KnownAlerts:
         """All alerts, this replica's latest word included."""
         if self._view is None:
-            self._view = self._followed.with_events(event for _, event in self._own)
+            self._view = self._followed.with_words(word for _, word in self._own) if self._own else self._followed
         return self._view
 
     async def on_events(self, envelopes: Sequence[Envelope[Payload]]) -> None:
         """What the stream says. Own events that it has reached need not be held apart any more."""
         now = self._connection.clock.now()
-        self._followed = self._followed.with_envelopes(envelopes).without_older_than(now - self._remember)
-        reached = envelopes[-1].sequence
-        self._own = [(sequence, event) for sequence, event in self._own if sequence > reached]
+        new = [envelope for envelope in envelopes if envelope.sequence > self._reached]
+        words = (Word(each.data, each.time, None if each.id in self._own_ids else now) for each in new)
+        self._followed = self._followed.with_words(words).without_forgotten(now)
+        self._reached = max(self._reached, envelopes[-1].sequence)
+        self._own = [(sequence, word) for sequence, word in self._own if sequence > self._reached]
         self._view = None
 
-    async def tell(self, events: Sequence[AlertFired | AlertResolved]) -> None:
-        """Publish; returns when all of it is on disk. Raises BusUnavailableError; telling again is harmless."""
-        wrapped = ((alert_subject(event.rule), self._wrap(event)) for event in events)
-        messages = {envelope.id: (subject, envelope) for subject, envelope in wrapped}
-        if not messages:
+    def wrap(self, events: Iterable[AlertEvent], known: KnownAlerts) -> Sequence[Envelope[AlertEvent]]:
+        """Name these events. The n-th word about an episode has the same id, whichever replica says it: the stream
+        takes it once. Telling the same envelopes again is harmless."""
+        now = self._connection.clock.now()
+        after: dict[str, KnownAlert] = {}
+        wrapped: list[Envelope[AlertEvent]] = []
+        for event in events:
+            said = after.get(event.fingerprint) or known.get(event.fingerprint)
+            wrapped.append(caused_by(_cause(event, said), 0, "detector", "", now, event))
+            after[event.fingerprint] = after_word(said, Word(event, now))
+        return wrapped
+
+    async def tell(self, envelopes: Sequence[Envelope[AlertEvent]]) -> None:
+        """Publish; returns when all of it is on disk. Raises BusUnavailableError."""
+        if not envelopes:
             return
-        places = await self._connection.publish_all(list(messages.values()))
-        for place, (_, envelope) in zip(places, messages.values(), strict=True):
+        if not self._connection.is_connected:
+            raise BusUnavailableError("not connected to nats")  # at once, instead of after the time for an answer
+        for envelope in envelopes:
+            self._own_ids[envelope.id] = None
+        while len(self._own_ids) > max(_OWN_IDS, len(envelopes)):
+            self._own_ids.popitem(last=False)
+        messages = [(alert_subject(envelope.data.rule), envelope) for envelope in envelopes]
+        places = await self._connection.publish_all(messages)
+        for place, envelope in zip(places, envelopes, strict=True):
             TOLD.labels(type(envelope.data).__name__).inc()
-            if self.follower is None or place > self.follower.position:
-                self._own.append((place, envelope.data))
+            if place > self._reached:
+                self._own.append((place, Word(envelope.data, envelope.time)))
+        self._own.sort(key=lambda own: own[0])
         self._view = None
 
-    def _wrap(self, event: AlertFired | AlertResolved) -> Envelope[Payload]:
-        """The same word about the same episode has the same id, whichever replica says it."""
-        if isinstance(event, AlertFired):
-            lease = format_moment(event.expires_at) if event.expires_at else ""
-            cause = derive_id("fired", event.episode, event.severity or "", lease)
-        else:
-            cause = derive_id("resolved", event.episode)
-        return caused_by(cause, 0, "detector", "", self._connection.clock.now(), event)
+
+def _cause(event: AlertEvent, said: KnownAlert | None) -> str:
+    if isinstance(event, AlertResolved):
+        return derive_id("resolved", event.episode)
+    same = said is not None and said.firing and said.episode == event.episode
+    return derive_id("fired", event.episode, said.words if same and said is not None else 0)

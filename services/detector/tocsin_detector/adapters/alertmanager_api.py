@@ -4,22 +4,25 @@
 the good alerts of a mixed request are taken before the bad ones are refused with 400.
 """
 
-import re
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 import structlog
 from prometheus_client import Counter
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from tocsin_detector.adapters.alert_book import AlertBook
-from tocsin_detector.core.foreign import decide_posted, read_posted
+from tocsin_detector.core.filters import read_filter
+from tocsin_detector.core.foreign import decide_request
 from tocsin_detector.core.known import KnownAlert
+from tocsin_detector.core.posted import PostedAlert, RefusedAlert, read_posted
 from tocsin_runtime import BusUnavailableError, Clock
 from tocsin_schemas.moments import format_moment
 from tocsin_schemas.strict_json import StrictJsonError, loads
+from tocsin_schemas.text import clean_line
 
 __all__ = ["AlertmanagerApi"]
 
@@ -27,8 +30,11 @@ log = structlog.get_logger(__name__)
 
 RECEIVED = Counter("tocsin_foreign_alerts_total", "Alerts posted by other systems, by what became of them", ["outcome"])
 _VERSION = "0.28.0"  # amtool complains of versions other than its own; this one speaks the same API
-_MATCHER = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)(=~|!~|!=|=)"?((?:[^"\\]|\\.)*)"?')
-_MAX_PATTERN = 256
+_RECEIVER = "tocsin"
+_BODY_SECONDS = 10.0
+_TELL_SECONDS = 8.0  # Prometheus waits for ten, and sends 64 at a time at most
+_ALERTS_A_SECOND = 500
+_TOLD_REASONS = 20
 
 
 class AlertmanagerApi:
@@ -53,48 +59,75 @@ class AlertmanagerApi:
             Route("/-/ready", self._ok, methods=["GET"]),
         )
 
+    # --- taking alerts ------------------------------------------------------------------------------------------------
+
     async def _post(self, request: Request) -> Response:
         try:
-            document = loads(await self._body(request))
-            alerts, refused = read_posted(document)
-        except _TooLargeError:
-            return _problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {self._max_body} bytes")
+            body = await self._body(request)
+            # Ten thousand alerts take a while to read: in a thread, so that nothing else waits for it.
+            alerts, refused = await asyncio.to_thread(self._read, body)
+        except _RefusedError as error:
+            RECEIVED.labels("refused").inc()
+            return _problem(error.status, error.reason)
         except (StrictJsonError, ValueError) as error:
             RECEIVED.labels("refused").inc()
-            return _problem(HTTPStatus.BAD_REQUEST, str(error))
-        now = self._clock.now()
-        decided = [decide_posted(alert, self._book.known, self._source, now) for alert in alerts]
-        told = [event for event in decided if event is not None]
+            return _problem(HTTPStatus.BAD_REQUEST, clean_line(str(error), 300))
         try:
-            await self._book.tell(told)
-        except BusUnavailableError as error:
-            log.warning("alerts not taken: the bus cannot be reached", alerts=len(alerts), reason=str(error))
+            told = await self._tell(alerts)
+        except (BusUnavailableError, TimeoutError) as error:
+            log.warning("alerts not taken: the bus cannot be reached", alerts=len(alerts), reason=repr(error))
             return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "not stored; send it again", {"Retry-After": "1"})
-        RECEIVED.labels("told").inc(len(told))
-        RECEIVED.labels("known").inc(len(alerts) - len(told))
+        RECEIVED.labels("told").inc(told)
+        RECEIVED.labels("known").inc(len(alerts) - told)
         RECEIVED.labels("refused").inc(len(refused))
         if refused:
-            reasons = "; ".join(f"alert {each.index}: {each.reason}" for each in refused[:20])
+            reasons = "; ".join(f"alert {each.index}: {each.reason}" for each in refused[:_TOLD_REASONS])
             log.warning("some posted alerts were refused", refused=len(refused), taken=len(alerts), reasons=reasons)
             return _problem(HTTPStatus.BAD_REQUEST, reasons)
         return Response(status_code=HTTPStatus.OK)
 
+    def _read(self, body: bytes) -> tuple[tuple[PostedAlert, ...], tuple[RefusedAlert, ...]]:
+        return read_posted(loads(body, max_bytes=self._max_body))
+
+    async def _tell(self, alerts: Sequence[PostedAlert]) -> int:
+        """How many events these alerts were. When this returns, they are on disk."""
+        known = self._book.known
+        events = await asyncio.to_thread(decide_request, alerts, known, self._source, self._clock.now())
+        envelopes = await asyncio.to_thread(self._book.wrap, events, known)
+        async with asyncio.timeout(_TELL_SECONDS + len(envelopes) / _ALERTS_A_SECOND):
+            await self._book.tell(envelopes)
+        return len(envelopes)
+
     async def _body(self, request: Request) -> bytes:
+        _check_headers(request)
         parts, size = [], 0
-        async for part in request.stream():
-            size += len(part)
-            if size > self._max_body:
-                raise _TooLargeError
-            parts.append(part)
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                async for part in request.stream():
+                    size += len(part)
+                    if size > self._max_body:
+                        raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {self._max_body} bytes")
+                    parts.append(part)
+        except TimeoutError:
+            raise _RefusedError(HTTPStatus.REQUEST_TIMEOUT, f"the body took more than {_BODY_SECONDS:g} s") from None
+        except ClientDisconnect:
+            raise _RefusedError(HTTPStatus.BAD_REQUEST, "the body is not complete") from None
         return b"".join(parts)
 
+    # --- showing alerts -----------------------------------------------------------------------------------------------
+
     async def _list(self, request: Request) -> Response:
+        asked = request.query_params
         try:
-            wanted = [_matcher(text) for text in request.query_params.getlist("filter")]
+            wanted = [read_filter(text) for text in asked.getlist("filter")]
+            receivers = [read_filter(f'receiver=~"{text}"') for text in asked.getlist("receiver")]
         except ValueError as error:
             return _problem(HTTPStatus.BAD_REQUEST, str(error))
-        alerts = [alert for alert in self._book.known.firing() if all(matches(alert) for matches in wanted)]
-        return JSONResponse([_gettable(alert) for alert in alerts])
+        nobody = asked.get("active") == "false" or not all(each.matches({"receiver": _RECEIVER}) for each in receivers)
+        alerts = () if nobody else self._book.known.firing()
+        return JSONResponse(
+            [_gettable(alert) for alert in alerts if all(each.matches(alert.labels) for each in wanted)]
+        )
 
     async def _status(self, _: Request) -> Response:
         blank = dict.fromkeys(("branch", "buildDate", "buildUser", "goVersion", "revision"), "tocsin")
@@ -102,13 +135,13 @@ class AlertmanagerApi:
             {
                 "cluster": {"status": "disabled", "peers": []},
                 "versionInfo": {"version": _VERSION, **blank},
-                "config": {"original": "route:\n  receiver: tocsin\nreceivers:\n- name: tocsin\n"},
+                "config": {"original": f"route:\n  receiver: {_RECEIVER}\nreceivers:\n- name: {_RECEIVER}\n"},
                 "uptime": format_moment(self._started),
             }
         )
 
     async def _receivers(self, _: Request) -> Response:
-        return JSONResponse([{"name": "tocsin"}])
+        return JSONResponse([{"name": _RECEIVER}])
 
     async def _silences(self, _: Request) -> Response:
         return JSONResponse([])
@@ -120,38 +153,26 @@ class AlertmanagerApi:
         return PlainTextResponse("OK\n")
 
 
-class _TooLargeError(ValueError):
-    pass
+class _RefusedError(Exception):
+    """A request that is not read any further."""
+
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
 
 
-def _problem(status: HTTPStatus, reason: str, headers: dict[str, str] | None = None) -> Response:
+def _check_headers(request: Request) -> None:
+    """As Alertmanager: JSON or nothing. A web page cannot send that type to another site unasked."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "compressed bodies are not taken")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json")
+
+
+def _problem(status: HTTPStatus, reason: str, headers: Mapping[str, str] | None = None) -> Response:
     """Alertmanager answers errors as a JSON string."""
     return JSONResponse(reason, status_code=status, headers=headers)
-
-
-class _Matcher:
-    def __init__(self, name: str, operator: str, value: str) -> None:
-        self._name, self._operator = name, operator
-        self._value = value
-        if operator.endswith("~"):
-            if len(value) > _MAX_PATTERN:
-                raise ValueError(f"filter: a pattern of {len(value)} characters; at most {_MAX_PATTERN} are allowed")
-            try:
-                self._pattern = re.compile(value)
-            except re.error as error:
-                raise ValueError(f"filter {value[:80]!r}: {error}") from None
-
-    def __call__(self, alert: KnownAlert) -> bool:
-        found = alert.labels.get(self._name, "")
-        same = self._pattern.fullmatch(found) is not None if self._operator.endswith("~") else found == self._value
-        return same is not self._operator.startswith("!")
-
-
-def _matcher(text: str) -> _Matcher:
-    found = _MATCHER.fullmatch(text.strip())
-    if found is None:
-        raise ValueError(f'filter {text[:80]!r} is not of the form name="value"')
-    return _Matcher(*found.groups())
 
 
 def _gettable(alert: KnownAlert) -> dict[str, object]:
@@ -159,11 +180,11 @@ def _gettable(alert: KnownAlert) -> dict[str, object]:
     return {
         "labels": dict(alert.labels),
         "annotations": dict(last.annotations) if last else {},
-        "receivers": [{"name": "tocsin"}],
+        "receivers": [{"name": _RECEIVER}],
         "fingerprint": alert.fingerprint,
         "startsAt": format_moment(alert.starts_at),
-        "updatedAt": format_moment(alert.starts_at),
+        "updatedAt": format_moment(alert.told_at),
         "endsAt": format_moment(alert.expires_at) if alert.expires_at else "0001-01-01T00:00:00.000Z",
-        "generatorURL": (last.generator_url if last else None) or "",
+        **({"generatorURL": last.generator_url} if last and last.generator_url else {}),
         "status": {"state": "active", "silencedBy": [], "inhibitedBy": [], "mutedBy": []},
     }

@@ -22,7 +22,7 @@ class Climb:
     a firing alert ceased to cross any threshold.
     """
 
-    since: tuple[datetime | None, ...]
+    since: tuple[datetime | None, ...] = ()
     rung: int | None = None
     started_at: datetime | None = None
     quiet_since: datetime | None = None
@@ -33,7 +33,7 @@ class Climb:
         return self.rung is None and not any(self.since)
 
 
-NOT_HOLDING = Climb(())
+NOT_HOLDING = Climb()
 
 
 def climb(
@@ -45,9 +45,7 @@ def climb(
         (earlier or now) if value is not None and rung.holds(value, firing=index == before.rung) else None
         for index, (rung, earlier) in enumerate(zip(ladder, held, strict=True))
     )
-    counting = next(
-        (i for i, (rung, moment) in enumerate(zip(ladder, since, strict=True)) if _has_lasted(rung, moment, now)), None
-    )
+    counting = next((i for i, moment in enumerate(since) if _counts(ladder[i], moment, now, i == before.rung)), None)
     if counting is not None:
         return Climb(since, counting, before.started_at or min(filter(None, since)))
     if before.rung is None:
@@ -61,5 +59,6 @@ def climb(
     return Climb(since)
 
 
-def _has_lasted(rung: Rung, since: datetime | None, now: datetime) -> bool:
-    return since is not None and now - since >= rung.lasting
+def _counts(rung: Rung, since: datetime | None, now: datetime, is_firing: bool) -> bool:
+    """Whether it has lasted. What fires already has, also where we did not watch it climb: before a restart."""
+    return since is not None and (is_firing or now - since >= rung.lasting)

@@ -1,0 +1,363 @@
+"""Who may say what: each service does its work with its own identity, and everything else is refused.
+
+On a real nats-server with the users of the table. What is allowed is done; what is forbidden is tried.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import nats
+import pytest
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from runtime_builders import NOW, note, playbook
+
+from tocsin_runtime import Address, BusUnavailableError, Connection, Decider, Delivery, SystemClock
+from tocsin_runtime.bus import connection as connection_module
+from tocsin_runtime.bus.consume import Consumer
+from tocsin_runtime.bus.follow import Follower
+from tocsin_runtime.bus.log import IncidentLog
+from tocsin_runtime.bus.provision import assert_promises, ensure_consumer, ensure_streams, provision
+from tocsin_runtime.bus.timers import Timers
+from tocsin_runtime.identities import IDENTITIES, permissions, users
+from tocsin_runtime.playbooks import push
+from tocsin_runtime.topology import CONSUMERS, STREAMS, ConsumerSpec, consumers_of
+from tocsin_schemas import COMMANDS, INCIDENT_EVENTS, Envelope, Event, Payload, caused_by
+from tocsin_schemas.commands import AddNote
+from tocsin_schemas.subjects import (
+    ALERTS,
+    DEADLETTERS,
+    INCIDENTS,
+    PLAYBOOKS,
+    alert_subject,
+    command_subject,
+    deadletter_subject,
+    incident_subject,
+    metrics_subject,
+    playbook_subject,
+    timer_at_subject,
+    timer_due_subject,
+)
+from tocsin_testkit.nats import NatsServer
+
+SERVICES = ("detector", "escalator", "remediator", "notifier", "recorder")
+PASSWORDS = {name: f"secret-{name}" for name in IDENTITIES}
+
+SUBJECTS: Mapping[str, tuple[str, ...]] = {
+    **{
+        f"events of the {service}": tuple(
+            incident_subject("inc1", event) for event in INCIDENT_EVENTS if service == event.OWNER
+        )
+        for service in ("escalator", "remediator", "notifier", "recorder")
+    },
+    "alerts": (alert_subject("CheckoutErrors"),),
+    "samples": (metrics_subject("shop"),),
+    "commands": tuple(command_subject(command) for command in COMMANDS.values()),
+    "playbooks": (playbook_subject("shop"),),
+    "timers of the escalator": (timer_at_subject("escalator", "inc1", "ack"),),
+    "timers of others": (timer_at_subject("remediator", "inc1", "ack"),),
+    "rings": tuple(timer_due_subject(service, "inc1", "ack") for service in SERVICES),
+    **{f"dead letters of the {name}": (deadletter_subject(name),) for name in IDENTITIES},
+    "anything else": ("tocsin.nowhere", "tocsin.incidents.inc1.escalator", "foreign", "_INBOX_escalator.x", "_INBOX.x"),
+    "deleting streams": tuple(f"$JS.API.STREAM.{verb}.{s.name}" for s in STREAMS for verb in ("DELETE", "UPDATE")),
+    "deleting messages": tuple(f"$JS.API.STREAM.MSG.DELETE.{s.name}" for s in STREAMS),
+    "purging the log": ("$JS.API.STREAM.PURGE.INCIDENTS", "$JS.API.STREAM.PURGE.PLAYBOOKS"),
+    "purging timers": ("$JS.API.STREAM.PURGE.TIMERS",),
+    "deleting consumers": tuple(f"$JS.API.CONSUMER.DELETE.{c.stream}.{c.name}" for c in CONSUMERS),
+    "making streams of any name": ("$JS.API.STREAM.CREATE.OTHER",),
+    **{
+        f"{what} of the {service}": tuple(
+            f"$JS.{verb}.{spec.stream}.{spec.name}{more}" for spec in consumers_of(service)
+        )
+        for service in ("escalator", "remediator", "notifier")
+        for what, verb, more in (
+            ("work", "API.CONSUMER.MSG.NEXT", ""),
+            ("consumers", "API.CONSUMER.CREATE", ""),
+            ("acknowledgements", "ACK", ".1.1.1.1.0"),
+        )
+    },
+    "reading the log": ("$JS.API.DIRECT.GET.INCIDENTS",),
+    "reading other streams": ("$JS.API.DIRECT.GET.COMMANDS", "$JS.API.STREAM.MSG.GET.INCIDENTS"),
+}
+
+ALLOWED: Mapping[str, set[str]] = {
+    "detector": {"alerts"},
+    "escalator": {"events of the escalator", "timers of the escalator", "purging timers", "reading the log"},
+    "remediator": {"events of the remediator", "reading the log"},
+    "notifier": {"events of the notifier", "reading the log"},
+    "recorder": {"events of the recorder", "reading the log"},
+    "operator": {"commands", "playbooks", "alerts", "reading the log"},
+    "source": {"alerts", "samples"},
+}
+
+
+def may(identity: str, what: str) -> bool:
+    own = {f"{kind} of the {identity}" for kind in ("dead letters", "work", "consumers", "acknowledgements")}
+    return what in ALLOWED[identity] | own
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """Its users are those of the table; `maker` is the test's own, to see and to undo everything."""
+    maker = {"user": "maker", "password": "secret-maker"}
+    with NatsServer(tmp_path_factory.mktemp("identities"), users=[*users(PASSWORDS), maker]) as running:
+        yield running
+
+
+@asynccontextmanager
+async def connected_as(server: NatsServer, identity: str) -> AsyncIterator[Connection]:
+    connection = Connection(Address(server.url, identity, f"secret-{identity}"), identity)
+    await asyncio.wait_for(connection.open(), 10)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def everything(server: NatsServer) -> AsyncIterator[Connection]:
+    """All streams and consumers exist; the answer is the test's own connection."""
+    async with connected_as(server, "maker") as maker:
+        await ensure_streams(maker)
+        for spec in CONSUMERS:
+            await ensure_consumer(maker, spec)
+        yield maker
+        for stream in STREAMS:
+            await maker.request(f"$JS.API.STREAM.DELETE.{stream.name}")
+
+
+@asynccontextmanager
+async def hearing_refusals(server: NatsServer, identity: str) -> AsyncIterator[tuple[Client, set[str]]]:
+    """A bare client and the subjects that the server has refused to it, all of them once the block has ended.
+
+    A flush of nats-py may overtake what was sent before it. So a last subject that nobody may use is sent, and
+    its refusal awaited: the server answers in order.
+    """
+    refused: set[str] = set()
+    last = asyncio.Event()
+
+    async def hear(error: Exception) -> None:
+        assert "permissions violation" in str(error).lower()
+        subject = str(error).split('"')[1]
+        last.set() if subject == "last" else refused.add(subject)
+
+    client = await nats.connect(server.url, user=identity, password=PASSWORDS[identity], error_cb=hear)
+    try:
+        yield client, refused
+        await client.publish("last", b"")
+        await asyncio.wait_for(last.wait(), 10)
+    finally:
+        await client.close()
+
+
+# --- the matrix -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+@pytest.mark.usefixtures("everything")
+async def test_an_identity_says_what_is_its_own_and_nothing_else(server: NatsServer, identity: str) -> None:
+    async with hearing_refusals(server, identity) as (client, refused):
+        for subject in (subject for each in SUBJECTS.values() for subject in each):
+            await client.publish(subject, b"nothing")
+    found = {what: {subject.lower() not in refused for subject in each} for what, each in SUBJECTS.items()}
+    assert found == {what: {may(identity, what)} for what in SUBJECTS}
+
+
+def test_the_matrix_knows_every_identity_and_every_stream() -> None:
+    assert set(ALLOWED) == set(IDENTITIES)
+    assert {what for each in ALLOWED.values() for what in each} <= set(SUBJECTS)
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+async def test_nobody_listens_to_others(server: NatsServer, identity: str) -> None:
+    others = {">", "tocsin.>", INCIDENTS, "_INBOX.>", "_INBOX_maker.>", "$JS.>", "$SYS.>"}
+    async with hearing_refusals(server, identity) as (client, refused):
+        for subject in others:
+            await client.subscribe(subject)
+    assert refused == {subject.lower() for subject in others}
+
+
+def test_only_the_operator_gives_commands_and_only_the_remediator_acts() -> None:
+    for identity in set(IDENTITIES) - {"operator"}:
+        assert not any(subject.startswith("tocsin.commands") for subject in permissions(identity)["publish"]["allow"])
+    assert len(SUBJECTS["commands"]) == len(COMMANDS)
+
+
+# --- what each needs --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_service_starts_on_a_fresh_server_with_its_own_identity(server: NatsServer, service: str) -> None:
+    async with connected_as(server, service) as connection:
+        await assert_promises(connection, server.monitor_url)
+        await provision(connection, service)
+        await provision(connection, service)
+    async with connected_as(server, "maker") as maker:
+        for stream in STREAMS:
+            assert "error" not in await maker.request(f"$JS.API.STREAM.INFO.{stream.name}")
+            await maker.request(f"$JS.API.STREAM.DELETE.{stream.name}")
+
+
+@pytest.mark.parametrize("spec", CONSUMERS, ids=lambda spec: spec.name)
+async def test_a_service_handles_acknowledges_and_parks_its_messages(
+    server: NatsServer, everything: Connection, spec: ConsumerSpec
+) -> None:
+    seen: list[str] = []
+
+    async def handle(batch: Sequence[Delivery[Payload]]) -> None:
+        await asyncio.sleep(0.05)
+        for delivery in batch:
+            await delivery.still_working()
+            seen.append(delivery.envelope.id)
+
+    subject = spec.filters[0].replace("*", "inc1" if "incidents" in spec.filters[0] else "0", 1).replace("*", "x")
+    good = note("a")
+    await everything.publish(subject, good)
+    await everything.publish_raw(subject, b"nonsense", {})
+    async with connected_as(server, spec.service) as connection:
+        consumer = Consumer(connection, spec, handle)
+        await consumer.start()
+        async with asyncio.timeout(10):
+            while True:
+                info = await everything.request(f"$JS.API.CONSUMER.INFO.{spec.stream}.{spec.name}")
+                if (info["num_pending"], info["num_ack_pending"]) == (0, 0):
+                    break
+                await asyncio.sleep(0.02)
+        await consumer.stop()
+    assert seen == [good.id]
+    letters = await everything.request("$JS.API.STREAM.INFO.DEADLETTERS")
+    assert letters["state"]["messages"] == 1
+
+
+@pytest.mark.parametrize("service", ["escalator", "remediator", "notifier", "recorder"])
+async def test_a_service_reads_the_log_and_appends_its_own_events(
+    server: NatsServer, everything: Connection, service: str
+) -> None:
+    class Count:
+        def empty(self, incident: str) -> int:
+            return 0
+
+        def evolve(self, state: int, event: Envelope[Event]) -> int:
+            return state + 1
+
+    documents = {event.OWNER: event for event in INCIDENT_EVENTS if event.SLUG in _SIMPLE}
+    event = documents[service].model_validate(_SIMPLE[documents[service].SLUG])
+    await everything.publish(incident_subject("inc1", type(note("x").data)), note("a"))
+    async with connected_as(server, service) as connection:
+        decider = Decider(IncidentLog(connection), service, Count(), SystemClock(), reads="all")
+        first = await decider.one("inc1", "cause1", lambda state, now: (event,))
+        both = await decider.one("inc1", "cause2", lambda state, now: (event, event))
+    assert (first.state, both.state) == (2, 4)
+
+
+_SIMPLE: Mapping[str, Mapping[str, object]] = {
+    "closed": {},
+    "action_refused": {"action": "a", "runbook": "r", "step": "s", "reason": "over budget"},
+    "notification_delivered": {"notification": "n", "channel": "slack", "recipient": "person:ada"},
+    "review_drafted": {"due_at": NOW},
+}
+
+
+@pytest.mark.usefixtures("everything")
+async def test_the_escalator_arms_counts_and_cancels_its_timers_and_hears_them(server: NatsServer) -> None:
+    heard = asyncio.Event()
+
+    async def handle(batch: Sequence[Delivery[Payload]]) -> None:
+        heard.set()
+
+    async with connected_as(server, "escalator") as connection:
+        timers = Timers(connection, "escalator")
+        await timers.arm("inc1", "ack", datetime.now(UTC) + timedelta(hours=1))
+        assert await timers.armed() == 1
+        await timers.cancel("inc1", "ack")
+        assert await timers.armed() == 0
+        consumer = Consumer(connection, next(c for c in CONSUMERS if c.name == "escalator-timers"), handle)
+        await consumer.start()
+        await timers.arm("inc1", "ack", datetime.now(UTC))
+        await asyncio.wait_for(heard.wait(), 10)
+        await consumer.stop()
+
+
+DEAD = DEADLETTERS
+FOLLOWED = [
+    ("detector", "ALERTS", ALERTS), ("detector", "PLAYBOOKS", PLAYBOOKS), ("escalator", "INCIDENTS", INCIDENTS),
+    ("escalator", "PLAYBOOKS", PLAYBOOKS), ("remediator", "PLAYBOOKS", PLAYBOOKS), ("notifier", "PLAYBOOKS", PLAYBOOKS),
+    ("recorder", "INCIDENTS", INCIDENTS), ("recorder", "DEADLETTERS", DEAD), ("recorder", "PLAYBOOKS", PLAYBOOKS),
+    ("operator", "INCIDENTS", INCIDENTS), ("operator", "DEADLETTERS", DEAD), ("operator", "PLAYBOOKS", PLAYBOOKS),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("identity", "stream", "subjects"), FOLLOWED)
+async def test_what_an_identity_follows_it_is_shown(
+    server: NatsServer, everything: Connection, identity: str, stream: str, subjects: str
+) -> None:
+    seen: list[Envelope[Payload]] = []
+    done = asyncio.Event()
+
+    async def take(events: Sequence[Envelope[Payload]]) -> None:
+        seen.extend(events)
+        if len(seen) == 2:
+            done.set()
+
+    subject = subjects.replace("tocsin.incidents.*.*.*", "tocsin.incidents.inc1.escalator.note_added").replace("*", "0")
+    await everything.publish(subject, note("a"))
+    async with connected_as(server, identity) as connection:
+        follower = Follower(connection, stream, (subjects,), take, service=identity)
+        await follower.start()
+        await asyncio.wait_for(follower.caught_up.wait(), 10)
+        await everything.publish(subject, note("b"))
+        await asyncio.wait_for(done.wait(), 10)
+        await follower.stop()
+
+
+@pytest.mark.usefixtures("everything")
+async def test_the_operator_pushes_playbooks_and_gives_commands(server: NatsServer) -> None:
+    async with connected_as(server, "operator") as connection:
+        _, was_published = await push(connection, playbook(), source="p")
+        assert was_published
+        command = AddNote(incident="inc1", by=note("a").data.by, text="looking")
+        envelope = caused_by("c", 0, "operator", "inc1", NOW, command)
+        written = await connection.publish(command_subject(AddNote), envelope)
+        assert written.sequence == 1
+
+
+@pytest.mark.usefixtures("everything")
+@pytest.mark.parametrize("identity", ["detector", "source", "operator"])
+async def test_alerts_are_published_in_batches(server: NatsServer, identity: str) -> None:
+    async with connected_as(server, identity) as connection:
+        places = await connection.publish_all([(alert_subject("r"), note(f"{identity}{n}")) for n in range(3)])
+    assert places == [1, 2, 3]
+
+
+# --- what happens to who is refused -----------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("everything")
+async def test_a_forbidden_write_fails_and_writes_nothing(
+    server: NatsServer, everything: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "WRITE_TIMEOUT", 0.2)
+    async with connected_as(server, "notifier") as connection:
+        with pytest.raises(BusUnavailableError):
+            await connection.publish_raw(incident_subject("inc1", type(note("x").data)), b"{}", {}, attempts=1)
+        assert connection.is_connected
+    assert (await everything.request("$JS.API.STREAM.INFO.INCIDENTS"))["state"]["messages"] == 0
+
+
+async def test_a_stream_cannot_be_changed_by_declaring_it_otherwise(server: NatsServer, everything: Connection) -> None:
+    async with connected_as(server, "notifier") as connection:
+        wanted = {"name": "INCIDENTS", "subjects": [INCIDENTS], "max_age": 10**9}
+        answer = await connection.request("$JS.API.STREAM.CREATE.INCIDENTS", json.dumps(wanted).encode())
+    assert "error" in answer
+    assert (await everything.request("$JS.API.STREAM.INFO.INCIDENTS"))["config"]["max_age"] == 0
+
+
+@pytest.mark.parametrize(
+    ("user", "password"), [("escalator", "secret-notifier"), ("escalator", ""), ("nobody", "x"), ("", "")]
+)
+async def test_who_cannot_say_the_password_is_refused(server: NatsServer, user: str, password: str) -> None:
+    with pytest.raises(NatsError, match=r"(?i)authorization violation"):
+        await nats.connect(server.url, user=user, password=password, allow_reconnect=False, connect_timeout=5)

@@ -1,0 +1,1 @@
+"""What the remediator thinks: pure functions over frozen data. `plan.next_move` is where a reader begins."""
