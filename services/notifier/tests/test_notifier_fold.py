@@ -92,6 +92,12 @@ def test_an_action_is_as_far_as_its_last_event_says_and_the_latest_stands_last()
     assert last.description == "Empty the cache"
 
 
+def test_what_needs_no_approval_is_not_said_to_wait_for_one() -> None:
+    log = Log(opened(), ActionProposed(**STEP, description="Empty the cache", target="shop"))
+    (action,) = log.incident.actions.values()
+    assert action.state is ActionState.NEXT
+
+
 def test_only_notes_of_people_are_kept_and_only_the_last_few() -> None:
     log = Log(opened(), NoteAdded(text="system", by=SYSTEM), *(NoteAdded(text=str(n), by=ADA) for n in range(9)))
     assert [note.text for note in log.incident.notes] == ["4", "5", "6", "7", "8"]

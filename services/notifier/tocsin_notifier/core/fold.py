@@ -228,6 +228,11 @@ def _action(state: ActionState, text: str = "") -> Callable[[Incident, Any, At],
     return meaning
 
 
+def _proposed(incident: Incident, event: ActionProposed, at: At) -> Incident:
+    state = ActionState.PROPOSED if event.needs_approval else ActionState.NEXT
+    return _action(state, "because")(incident, event, at)
+
+
 # --- our own receipts -------------------------------------------------------------------------------------------------
 
 
@@ -264,7 +269,7 @@ _MEANINGS: Mapping[type[Event], Callable[[Incident, Any, At], Incident]] = {
     NoteAdded: _noted,
     DeadlineSet: _deadline_set,
     DeadlineMissed: _deadline_missed,
-    ActionProposed: _action(ActionState.PROPOSED, "because"),
+    ActionProposed: _proposed,
     ActionApproved: _action(ActionState.APPROVED),
     ActionClaimed: _action(ActionState.RUNNING),
     ActionSucceeded: _action(ActionState.VERIFYING, "detail"),

@@ -59,6 +59,7 @@ class Alert:
 
 
 class ActionState(StrEnum):
+    NEXT = "next"  # it will be carried out in a moment
     PROPOSED = "proposed"  # a person must approve it
     APPROVED = "approved"
     RUNNING = "running"

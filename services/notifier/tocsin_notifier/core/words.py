@@ -58,7 +58,7 @@ def status_of(incident: Incident) -> str:
 
 def is_done(action: Action) -> bool:
     """Whether something is being done by it, or has been."""
-    return action.state not in (ActionState.PROPOSED, ActionState.APPROVED, ActionState.REFUSED)
+    return action.state not in (ActionState.NEXT, ActionState.PROPOSED, ActionState.APPROVED, ActionState.REFUSED)
 
 
 def does(action: Action, playbook: Playbook) -> str:
@@ -75,6 +75,8 @@ def plainly(action: Action, playbook: Playbook) -> str:
     """How far an action is, as a sentence: what it does, and what came of it."""
     what, detail = does(action, playbook), f" ({action.detail})" if action.detail else ""
     match action.state:
+        case ActionState.NEXT:
+            return f"About to run: {what}"
         case ActionState.PROPOSED:
             return f"Waiting for approval: {what}{detail}"
         case ActionState.APPROVED:
