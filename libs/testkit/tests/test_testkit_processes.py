@@ -195,7 +195,7 @@ def test_a_paused_server_can_be_stopped(tmp_path: Path) -> None:
         server.pause()
         before = time.monotonic()
         server.stop()
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 15
     assert not server.paused
 
 

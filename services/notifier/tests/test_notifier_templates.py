@@ -122,7 +122,7 @@ def test_what_a_message_does_not_need_is_refused_or_harmless_and_quick(text: str
         assert len(str(problem)) < 500  # noqa: PT017  # either of the two is right
     else:
         assert rendered == text.strip()  # it was not a template at all
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 20
 
 
 def test_what_is_too_long_is_cut() -> None:
