@@ -41,7 +41,7 @@ playbook_commands = typer.Typer(help="Playbooks in force.", no_args_is_help=True
 app.add_typer(playbook_commands, name="playbook")
 
 out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-err = Console(stderr=True, highlight=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Folder = Annotated[Path, typer.Option("--data", envvar="TOCSIN_DATA", help="Folder of an embedded Tocsin.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document, for machines.")]

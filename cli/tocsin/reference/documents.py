@@ -19,7 +19,7 @@ def documents() -> Mapping[str, str]:
         f"schemas/{name}.json": _json({"$schema": _DIALECT, "$id": f"urn:{name}", **model.model_json_schema()})
         for name, model in sorted(PAYLOADS.items())
     }
-    made["schemas/playbook.schema.json"] = _json(playbook_schema())
+    made["schemas/playbook.schema.json"] = _json(playbook_schema(), sort_keys=True)
     made["asyncapi.json"] = _json(asyncapi_document(), sort_keys=True)
     made["events.md"] = catalogue()
     made["settings.md"] = settings_page()

@@ -12,6 +12,7 @@ from tocsin_playbook import PlaybookError, revision_of
 from tocsin_runtime import Connection
 from tocsin_runtime.playbooks import Playbooks, UnknownPlaybookError, push
 from tocsin_schemas import PlaybookPublished, PlaybookRef, caused_by
+from tocsin_schemas.ids import derive_id
 from tocsin_schemas.subjects import playbook_subject
 from tocsin_testkit.nats import NatsServer
 
@@ -24,8 +25,10 @@ async def following(connection: Connection) -> AsyncIterator[Playbooks]:
     playbooks = Playbooks(connection, "test")
     await playbooks.start()
     await asyncio.wait_for(playbooks.caught_up.wait(), 10)
-    yield playbooks
-    await playbooks.stop()
+    try:
+        yield playbooks
+    finally:
+        await playbooks.stop()
 
 
 async def until(playbooks: Playbooks, position: int) -> None:
@@ -42,7 +45,7 @@ async def published(connection: Connection) -> int:
 async def put(connection: Connection, ref: PlaybookRef, text: str) -> None:
     """Publish without any of the checks."""
     data = PlaybookPublished(playbook=ref, text=text)
-    await connection.publish(playbook_subject(ref.name), caused_by(text, 0, "playbook", "", NOW, data))
+    await connection.publish(playbook_subject(ref.name), caused_by(derive_id(text), 0, "playbook", "", NOW, data))
 
 
 async def test_what_is_pushed_is_seen_by_every_replica(connection: Connection) -> None:

@@ -14,6 +14,9 @@ from tocsin_schemas import PlaybookRef
 
 ERRORS = {"name": "Errors", "expr": "errors", "ladder": [{"severity": "P1", "above": 10}]}
 
+RATE = {"name": "Rate", "expr": "sum(rate(errors_total[10s]))", "ladder": [{"severity": "P1", "above": 1}]}
+PENDING = {"name": "Pending", "expr": "errors", "ladder": [{"severity": "P1", "above": 10, "for": "10s"}]}
+
 
 def playbook(*rules: Mapping[str, Any], sources: Sequence[str] = ("app",), every: str = "1s") -> Playbook:
     """A playbook that scrapes these sources, each at its own address."""
@@ -121,3 +124,8 @@ async def _hold_still(watch: Watch) -> None:
     await watch.stop()
     for scraper in watch.scrapers.values():
         scraper._task = None
+
+
+def rules_told(bench: Bench) -> list[tuple[str, str]]:
+    """`fired P1` and so on, each with its rule."""
+    return [(line, envelope.data.rule) for line, envelope in zip(bench.stream.story, bench.stream.log, strict=True)]

@@ -154,16 +154,26 @@ def test_a_shorter_lease_does_not_shorten_the_one_that_is_known() -> None:
 def test_a_lease_that_nobody_renews_ends_after_its_grace() -> None:
     posting = Posting()
     posting.post(0, alert(endsAt=at(60)))
-    assert posting.expire(74.9) == []
-    assert posting.expire(75) == ["expired"]
-    assert posting.expire(76) == []
+    assert posting.expire(60 + 12 + 14.9) == []
+    assert posting.expire(60 + 12 + 15) == ["expired"]
+    assert posting.expire(90) == []
+
+
+def test_no_lease_ends_before_the_latest_end_that_its_sender_gave() -> None:
+    for every in (1, 7, 13, 30, 59):
+        posting, promised = Posting(), at(0)
+        for second in range(0, 600, every):
+            promised = at(second + 240)
+            posting.post(second, alert(startsAt=at(0), endsAt=promised))
+        assert posting.expire((promised - START).total_seconds() - 0.1, grace=0) == []
+        assert posting.expire((promised - START).total_seconds() + 50, grace=0) == ["expired"]
 
 
 def test_an_alert_that_comes_back_after_its_lease_ended_fires_again_though_it_began_at_the_same_time() -> None:
     """Its sender was cut off, not recovered."""
     posting = Posting()
     posting.post(0, alert(startsAt=at(0), endsAt=at(60)))
-    posting.expire(75)
+    posting.expire(87)
     assert posting.post(90, alert(startsAt=at(0), endsAt=at(330))) == ["fired P1"]
     assert len({event.episode for event in posting.events}) == 2
 

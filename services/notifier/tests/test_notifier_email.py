@@ -21,7 +21,7 @@ TO = "ada@shop.example"
 
 
 def sender() -> EmailSender:
-    return EmailSender(lambda: NOW, timeout=1.0)
+    return EmailSender(lambda: NOW, timeout=5.0)
 
 
 def mail_of(sink: SmtpSink) -> Channel:

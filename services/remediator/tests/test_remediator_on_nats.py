@@ -177,7 +177,7 @@ async def test_a_handler_that_is_cancelled_before_its_acknowledgement_is_taken_u
 async def test_replicas_share_the_work_and_each_action_runs_once(bench: Bench) -> None:
     incidents = [f"inc{number}" for number in range(12)]
     async with Target(healthy=lambda target: True).serve() as target:
-        await bench.push(runbook(target))
+        await bench.push(runbook(target, within="10s"))
         await asyncio.gather(*(bench.start(max_actions_per_target=100) for _ in range(3)))
         for incident in incidents:
             await bench.open(incident)

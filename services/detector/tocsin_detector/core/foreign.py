@@ -114,6 +114,11 @@ def _prolongs(lease: datetime, ends_at: datetime, now: datetime) -> bool:
     return ends_at - lease > max(left / 5, _WORTH_TELLING)
 
 
+def _latest(lease: datetime, told_at: datetime) -> datetime:
+    """The latest end that may have been posted without being told."""
+    return lease + max((lease - told_at) / 5, _WORTH_TELLING)
+
+
 def _severity(alert: PostedAlert) -> str | None:
     severity = alert.labels.get("severity")
     return clean_line(severity, 128) if severity is not None else None
@@ -125,7 +130,10 @@ def _summary(alert: PostedAlert) -> str:
 
 
 def decide_expired(known: KnownAlerts, now: datetime, grace: timedelta) -> Sequence[AlertResolved]:
-    """Leases that have run out without a renewal, `grace` ago or longer."""
+    """Leases that have run out without a renewal, `grace` ago or longer.
+
+    A renewal that was not worth telling may have prolonged them by a fifth: nothing ends before its sender said.
+    """
     return tuple(
         AlertResolved(
             fingerprint=alert.fingerprint,
@@ -138,5 +146,5 @@ def decide_expired(known: KnownAlerts, now: datetime, grace: timedelta) -> Seque
             reason="expired",
         )
         for alert in known.firing()
-        if alert.expires_at is not None and alert.expires_at + grace <= now
+        if alert.expires_at is not None and _latest(alert.expires_at, alert.told_at) + grace <= now
     )
