@@ -49,20 +49,21 @@ return string.format('%.6f', wait)
 class RateLimiter:
     """The buckets of all places."""
 
-    def __init__(self, clock: Clock, redis_url: str | None = None) -> None:
+    def __init__(self, clock: Clock, redis_url: str | None = None, *, patience: float = _PATIENCE) -> None:
         self._clock = clock
+        self._patience = patience
         self._full_at: OrderedDict[Place, float] = OrderedDict()
         self._ask_again_at = 0.0
         self._redis: Redis | None = None
         self._redis_error: type[Exception] = OSError
         if redis_url:
-            self._redis, self._redis_error = _connect(redis_url)
+            self._redis, self._redis_error = _connect(redis_url, patience)
 
     async def wait_for(self, place: Place, rate: Rate, *, patient: bool) -> float:
         """Seconds to wait before writing there. Who is `patient` and has to wait takes no place, and asks again."""
         if self._redis is not None and self._clock.monotonic() >= self._ask_again_at:
             try:
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout(self._patience):
                     return await self._ask(self._redis, place, rate, patient=patient)
             except (TimeoutError, OSError, ValueError, self._redis_error) as error:
                 self._ask_again_at = self._clock.monotonic() + _LEAVE_ALONE
@@ -93,7 +94,7 @@ class RateLimiter:
         return wait
 
 
-def _connect(url: str) -> "tuple[Redis, type[Exception]]":
+def _connect(url: str, patience: float) -> "tuple[Redis, type[Exception]]":
     """A client, and what its errors are. Importing it takes 20 MB: only where it is used."""
     from redis.asyncio import Redis
     from redis.asyncio.retry import Retry
@@ -103,8 +104,8 @@ def _connect(url: str) -> "tuple[Redis, type[Exception]]":
     client = Redis.from_url(
         url,
         decode_responses=True,
-        socket_connect_timeout=_PATIENCE,
-        socket_timeout=_PATIENCE,
+        socket_connect_timeout=patience,
+        socket_timeout=patience,
         retry=Retry(NoBackoff(), 0),
         max_connections=50,
     )
