@@ -37,6 +37,7 @@ communicate:
 def prepared() -> Iterator[tuple[Tocsin, SlackDouble]]:
     """Not started yet."""
     os.environ["TOCSIN_SLACK_TOKEN"] = TOKEN
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as people run Python: a second start compiles nothing
     temporary = TemporaryDirectory(prefix="tocsin-bench-", ignore_cleanup_errors=True)
     with temporary as name, SlackDouble(token=TOKEN) as slack:
         folder = Path(name)

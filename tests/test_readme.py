@@ -5,8 +5,7 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -20,13 +19,8 @@ from tocsin.place import Place, Reach
 from tocsin_detector.app import build
 from tocsin_detector.settings import DetectorSettings
 from tocsin_playbook import lint
-from tocsin_runtime import Address, Connection, Host, load_settings
-from tocsin_runtime.bus.follow import Follower
-from tocsin_runtime.bus.provision import ensure_streams
+from tocsin_runtime import Host, load_settings
 from tocsin_runtime.identities import users
-from tocsin_schemas import Envelope, Payload
-from tocsin_schemas.events import AlertFired
-from tocsin_schemas.subjects import ALERTS
 from tocsin_testkit.nats import NatsServer
 
 TOP = Path(__file__).resolve().parent.parent
@@ -156,44 +150,14 @@ def place(tmp_path: Path) -> Iterator[Place]:
         yield made
 
 
-def address(place: Place, identity: str) -> Address:
-    reach = place.reach()
-    assert reach is not None
-    return Address(reach.nats_url, identity, place.passwords()[identity])
-
-
-async def test_an_alert_can_be_sent_from_python_as_the_readme_shows(place: Place, tmp_path: Path) -> None:
-    connection = Connection(address(place, "detector"), "detector")
-    await connection.open()
-    await ensure_streams(connection)
-    (tmp_path / "send.py").write_text(blocks("python", "AlertFired"))
-
-    ran = await asyncio.create_subprocess_exec(sys.executable, "send.py", cwd=tmp_path)
-    assert await ran.wait() == 0
-
-    seen: list[Envelope[Payload]] = []
-
-    async def take(events: Sequence[Envelope[Payload]]) -> None:
-        seen.extend(events)
-
-    follower = Follower(connection, "ALERTS", (ALERTS,), take, service="detector")
-    await follower.start()
-    async with asyncio.timeout(10):
-        await follower.caught_up.wait()
-    await follower.stop()
-    await connection.close()
-    assert [(type(each.data), each.data.rule) for each in seen if isinstance(each.data, AlertFired)] == [
-        (AlertFired, "QueueStuck")
-    ]
-
-
 async def test_alerts_can_be_sent_with_curl_and_amtool_as_the_readme_shows(place: Place) -> None:
     if shutil.which("curl") is None:
         pytest.skip("no curl here")
-    given = address(place, "detector")
+    reach = place.reach()
+    assert reach is not None
     settings = load_settings(
-        DetectorSettings, {}, nats_url=given.url, nats_user=given.user, nats_password=given.password,
-        nats_check_sync=False, http_port=0,
+        DetectorSettings, {}, nats_url=reach.nats_url, nats_user="detector", nats_check_sync=False, http_port=0,
+        nats_password=place.passwords()["detector"],
     )  # fmt: skip
     host = Host(settings, build)
     await host.start()

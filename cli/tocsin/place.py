@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tocsin_runtime import Address, Connection
 from tocsin_runtime.identities import IDENTITIES
 
 __all__ = ["Place", "Reach"]
@@ -57,6 +58,16 @@ class Place:
         except FileNotFoundError:
             return None
         return found if _runs(found.pid) else None
+
+    def connection(self, identity: str) -> Connection:
+        """To its NATS, as one of its identities. Not open yet; `async with` opens it.
+
+        Raises RuntimeError where nothing runs in this folder.
+        """
+        reach = self.reach()
+        if reach is None:
+            raise RuntimeError(f"no Tocsin runs in {self.folder}")
+        return Connection(Address(reach.nats_url, identity, self.passwords()[identity]), identity)
 
     @property
     def _identities(self) -> Path:

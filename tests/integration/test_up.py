@@ -1,11 +1,13 @@
 """`tocsin up`: everything with one command; a second start continues where the first ended; nothing is left behind."""
 
+import re
 import signal
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -16,6 +18,8 @@ from chaos_playbook import chaos_playbook
 from tocsin.demo.stage import Tocsin
 from tocsin_testkit.processes import is_running
 from tocsin_testkit.receivers.slack import SlackDouble
+
+README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.fixture
@@ -132,3 +136,15 @@ def test_a_playbook_that_is_wrong_is_refused_before_anything_runs(up: Tocsin, tm
     assert started.returncode == 1
     assert "playbook.yaml:" in started.stdout
     assert "severities" in started.stdout
+
+
+@pytest.mark.timeout(120)
+def test_the_ten_lines_of_python_in_the_readme_page_somebody(up: Tocsin, slack: SlackDouble, tmp_path: Path) -> None:
+    up.start()
+    (program,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert len([line for line in program.splitlines() if line.strip()]) <= 10
+    (tmp_path / ".tocsin").symlink_to(up.place.folder)
+    # test_readme.py has the other ways of sending alerts
+    written = program.replace('"page"', '"P1"')  # a severity of this playbook
+    subprocess.run([sys.executable, "-c", written], cwd=tmp_path, timeout=60, check=True)
+    slack.wait(lambda message: "nothing has left the queue" in str(message), timedelta(seconds=30))

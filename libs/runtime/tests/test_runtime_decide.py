@@ -135,6 +135,26 @@ async def test_a_state_of_everybodys_events_keeps_the_order_of_the_log(connectio
     assert (await one.one("inc1", "cause3", count)).state == ("0", "ActionProposed", "2", "3")
 
 
+async def test_memory_will_do_for_a_moment_if_it_has_the_message_and_nothing_was_written_since(
+    connection: Connection,
+) -> None:
+    one, other = decider(connection, "all"), decider(connection, "all")
+    (first,) = (await other.one("inc1", "cause1", count)).events
+    assert (await one.load("inc1"))[0].state == ("0",)
+    (second,) = (await other.one("inc1", "cause2", count)).events
+
+    async def seen(sequence: int, within: float) -> tuple[tuple[str, ...], bool]:
+        known, fresh = await one.load("inc1", seen=sequence, within=within)
+        return known.state, fresh
+
+    assert await seen(first.sequence, 60) == (("0",), False)
+    assert await seen(second.sequence, 60) == (("0", "1"), True)  # memory did not have it
+    await other.one("inc1", "cause3", count)
+    assert await seen(second.sequence, 0) == (("0", "1", "2"), True)  # memory is too old
+    await one.one("inc1", "cause4", count)
+    assert await seen(second.sequence, 60) == (("0", "1", "2", "3"), True)  # it wrote: somebody may have, too
+
+
 async def test_a_guard_on_all_fails_when_another_service_wrote_and_decides_again(connection: Connection) -> None:
     one = decider(connection, "all")
     await one.one("inc1", "cause1", count)

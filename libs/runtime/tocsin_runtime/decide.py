@@ -10,9 +10,10 @@ cause of an event in the log; it is not decided on again.
 """
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -64,6 +65,8 @@ class Known(Generic[S]):
     last: int = 0
     own_last: int = 0
     causes: set[str] = field(default_factory=set)
+    read_at: float = -math.inf
+    """When (monotonic) reading it from the log last began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ class Work(Generic[S]):
         for envelope in wrapped:
             state = self._decider.fold.evolve(state, envelope)
         known.causes.add(cause)
-        self._state[incident] = Known(state, known.last, known.own_last, known.causes)
+        self._state[incident] = Known(state, known.last, known.own_last, known.causes, known.read_at)
         self._new.setdefault(incident, []).extend(wrapped)
         if guard == "all" or incident not in self._guards:
             self._guards[incident] = guard
@@ -160,10 +163,11 @@ class Work(Generic[S]):
         states: dict[str, tuple[Known[S], Known[S]]] = {}
         for incident, events in zip(self._new, stored, strict=True):
             known, last = self._state[incident], events[-1].sequence
-            after = Known(known.state, last, last, known.causes)
+            after = Known(known.state, last, last, known.causes, known.read_at)
             # With "own" as guard and everybody's events in the state, others may have written in between.
             gapless = self._decider.reads == "own" or self._guards[incident] == "all"
-            states[incident] = (after, after if gapless else self._base[incident])
+            read_up_to = after if gapless else replace(self._base[incident], read_at=-math.inf)
+            states[incident] = (after, read_up_to)
         return states
 
 
@@ -186,18 +190,27 @@ class Decider(Generic[S]):
 
     # --- states -------------------------------------------------------------------------------------------------------
 
-    async def load(self, incident: str) -> tuple[Known[S], bool]:
-        """The incident from memory or from the log, and whether it was read from the log just now."""
+    async def load(self, incident: str, *, seen: int = 0, within: float = 0.0) -> tuple[Known[S], bool]:
+        """The incident from memory or from the log, and whether it was read from the log just now.
+
+        With "all", memory will do where it has the message at `seen`, and was read in the last `within` seconds:
+        for who acts on what the log says, and does not decide on it.
+        """
         known = self._states.get(incident)
-        if known is not None and self.reads == "own":
+        if known is not None and (self.reads == "own" or self._will_do(known, seen, within)):
             self._states.move_to_end(incident)
             return known, False
         return await self.read_on(incident, known or Known(self.fold.empty(incident))), True
 
+    def _will_do(self, known: Known[S], seen: int, within: float) -> bool:
+        return 0 < seen <= known.last and self.clock.monotonic() - known.read_at < within
+
     async def read_on(self, incident: str, known: Known[S]) -> Known[S]:
         """`known` and what the log has after it."""
+        began = self.clock.monotonic()
         service = self.service if self.reads == "own" else None
         known = self.folded(known, await self.log.load(incident, after=known.last, service=service))
+        known = replace(known, read_at=began)
         self.keep(incident, known)
         return known
 
@@ -212,7 +225,7 @@ class Decider(Generic[S]):
                 own_last = event.sequence
                 causes.add(event.cause)
             state = self.fold.evolve(state, event)
-        return Known(state, last, own_last, causes)
+        return Known(state, last, own_last, causes, known.read_at)
 
     def keep(self, incident: str, known: Known[S]) -> None:
         """Remember a state, and forget the one that was used longest ago when there are too many."""

@@ -6,27 +6,14 @@ Span names and attributes use the subject's template, never the subject: ids wou
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from faststream.nats.opentelemetry.provider import (
-    NatsBatchTelemetrySettingsProvider,
-    telemetry_attributes_provider_factory,
-)
-from faststream.opentelemetry.consts import MESSAGING_DESTINATION_PUBLISH_NAME
-from faststream.opentelemetry.middleware import TelemetryMiddleware
-from nats.aio.msg import Msg
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+    from tocsin_runtime.otlp import Exports
 
 __all__ = ["Telemetry", "subject_template"]
-
-_PATIENCE = 2.0
-"""Seconds, retries included, for one export: a collector that is gone must not hold up the end of a service."""
 
 
 def subject_template(subject: str) -> str:
@@ -46,63 +33,26 @@ def subject_template(subject: str) -> str:
             return "{other}"
 
 
-class _TemplatedBatch(NatsBatchTelemetrySettingsProvider):
-    __slots__ = ()
-
-    def get_consume_attrs_from_message(
-        self, msg: Any
-    ) -> dict[str, Any]:  # FastStream's own annotation is a StreamMessage
-        attributes = super().get_consume_attrs_from_message(msg)
-        attributes[MESSAGING_DESTINATION_PUBLISH_NAME] = subject_template(msg.raw_message[0].subject)
-        return attributes
-
-    def get_consume_destination_name(self, msg: Any) -> str:
-        return subject_template(msg.raw_message[0].subject)
-
-
-def _provider(message: Msg | Sequence[Msg] | None) -> Any:
-    return _TemplatedBatch() if isinstance(message, Sequence) else telemetry_attributes_provider_factory(message)
-
-
-class _TemplatedMiddleware(TelemetryMiddleware[Any]):
-    def __init__(self, tracers: TracerProvider, meters: MeterProvider) -> None:
-        super().__init__(
-            settings_provider_factory=_provider,
-            tracer_provider=tracers,
-            meter_provider=meters,
-            include_messages_counters=True,
-        )
-
-
 class Telemetry:
     """The tracing and metering of one service. With neither endpoint nor exporter it does nothing and costs nothing."""
 
-    def __init__(self, service: str, endpoint: str | None, *, exporter: SpanExporter | None = None) -> None:
-        self._tracers: TracerProvider | None = None
-        self._meters: MeterProvider | None = None
-        if endpoint is None and exporter is None:
-            return
-        resource = Resource.create({"service.name": f"tocsin-{service}", "service.namespace": "tocsin"})
-        base = (endpoint or "").rstrip("/")
-        self._tracers = TracerProvider(resource=resource)
-        spans = exporter or OTLPSpanExporter(endpoint=f"{base}/v1/traces", timeout=_PATIENCE)
-        self._tracers.add_span_processor(BatchSpanProcessor(spans))
-        readers = []
-        if endpoint:
-            numbers = OTLPMetricExporter(endpoint=f"{base}/v1/metrics", timeout=_PATIENCE)
-            readers.append(PeriodicExportingMetricReader(numbers))
-        self._meters = MeterProvider(resource=resource, metric_readers=readers)
+    def __init__(self, service: str, endpoint: str | None, *, exporter: "SpanExporter | None" = None) -> None:
+        wanted = endpoint is not None or exporter is not None
+        self._exports = _exports(service, endpoint, exporter) if wanted else None
 
     @property
     def middlewares(self) -> Sequence[Any]:
         """For the broker: a span for every handled batch, linked to the traces of its messages."""
-        if self._tracers is None or self._meters is None:
-            return ()
-        return (_TemplatedMiddleware(self._tracers, self._meters),)
+        return () if self._exports is None else (self._exports.middleware,)
 
     def close(self) -> None:
         """Send what is left. Blocks for a few seconds at most."""
-        if self._tracers is not None:
-            self._tracers.shutdown()
-        if self._meters is not None:
-            self._meters.shutdown()
+        if self._exports is not None:
+            self._exports.close()
+
+
+def _exports(service: str, endpoint: str | None, exporter: "SpanExporter | None") -> "Exports":
+    """Importing it takes 0.2 s and some memory: only where it is used."""
+    from tocsin_runtime.otlp import Exports
+
+    return Exports(service, endpoint, exporter)

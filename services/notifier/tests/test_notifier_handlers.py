@@ -31,9 +31,9 @@ class InMemory:
     writes: list[object] = field(default_factory=list)
     causes: set[str] = field(default_factory=set)
 
-    async def load(self, _: str) -> tuple[Any, bool]:  # Any: the runtime's Known, of which only the state is read
+    async def load(self, _: str, *, seen: int = 0, within: float = 0.0) -> tuple[Any, bool]:
         await _happen(self.loads)
-        return type("Known", (), {"state": self.log.incident}), True
+        return type("Known", (), {"state": self.log.incident}), True  # of the runtime's Known only the state is read
 
     async def one(self, _: str, cause: str, decide: Callable[[Incident, datetime], Sequence[Event]]) -> None:
         await _happen(self.writes)

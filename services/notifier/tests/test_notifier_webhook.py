@@ -1,10 +1,12 @@
 """Webhooks and the terminal."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import io
 import json
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -21,6 +23,17 @@ from tocsin_notifier.adapters.sending import SendError
 from tocsin_notifier.adapters.webhook import WebhookSender, signature
 from tocsin_playbook.model.channels import Channel
 from tocsin_testkit.receivers.serving import AppServer
+
+
+async def raw_server(answer: bytes) -> asyncio.Server:
+    """Answers a request with these bytes and closes."""
+
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    return await asyncio.start_server(answer_once, "127.0.0.1", 0)
 
 
 class Receiver:
@@ -98,6 +111,71 @@ async def test_a_status_other_than_2xx_is_a_failure(
     with pytest.raises(SendError) as raised:
         await sender.send(a_letter(via=hook(receiver)))
     assert raised.value.failure.is_permanent is is_permanent
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"", "no answer: ServerDisconnectedError"),
+        (b"nonsense\r\n\r\n", "no answer: ClientResponseError"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", "no answer: ClientPayloadError"),
+        (b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 20_000 + b"\r\n\r\n", "no answer: ClientResponseError"),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 70_000, "the answer is longer than 65536 bytes"),
+    ],
+    ids=["none", "no HTTP", "half", "a long header", "a long body"],
+)
+async def test_without_a_whole_answer_the_message_may_have_arrived(answer: bytes, reason: str) -> None:
+    http = HttpPoster()
+    async with await raw_server(answer) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(SendError) as raised:
+            await http.post(f"http://127.0.0.1:{port}/", b"{}", {})
+    await http.close()
+    assert raised.value.failure.reason == reason
+    assert raised.value.failure.may_have_arrived
+    assert not raised.value.failure.is_permanent
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "http://", "http://a\r\nb/", "nonsense"])
+async def test_what_cannot_be_sent_is_permanent_and_the_address_is_not_repeated(url: str) -> None:
+    http = HttpPoster()
+    with pytest.raises(SendError) as raised:
+        await http.post(url, b"{}", {})
+    await http.close()
+    assert raised.value.failure.is_permanent
+    assert url not in raised.value.failure.reason
+
+
+async def test_a_header_that_would_be_two_is_not_sent(receiver: Receiver) -> None:
+    http = HttpPoster()
+    with pytest.raises(SendError) as raised:
+        await http.post(f"{receiver.server.url}/hook", b"{}", {"X-Team": "shop\r\nX-Admin: yes"})
+    await http.close()
+    assert raised.value.failure.is_permanent
+    assert receiver.requests == []
+
+
+async def test_a_name_that_cannot_be_looked_up_now_may_be_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody_answers(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "try again")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody_answers)
+    http = HttpPoster()
+    with pytest.raises(SendError) as raised:
+        await http.post("http://hooks.example/", b"{}", {})
+    await http.close()
+    assert raised.value.failure.reason == "cannot connect: the host name cannot be looked up"
+    assert not raised.value.failure.is_permanent
+    assert not raised.value.failure.may_have_arrived
+
+
+async def test_who_does_not_speak_tls_is_not_connected(receiver: Receiver) -> None:
+    http = HttpPoster()
+    with pytest.raises(SendError) as raised:
+        await http.post(receiver.server.url.replace("http:", "https:"), b"{}", {})
+    await http.close()
+    assert raised.value.failure.reason == "cannot connect: ClientConnectorSSLError"
+    assert not raised.value.failure.may_have_arrived
 
 
 def test_a_signature_is_that_of_the_standards_own_example() -> None:

@@ -45,6 +45,8 @@ log = structlog.get_logger(__name__)
 
 _UNTIL_NEXT_TRY = 1.0
 """Seconds until an event comes again whose incident's playbook is not known here yet."""
+_FRESH = 0.2
+"""Seconds for which the log as it was read will do, when a message is handled for the first time."""
 _LOOK_AGAIN = 1.0
 """Seconds that a message on its way waits for the log; then what was read last must do."""
 
@@ -78,11 +80,12 @@ class Notifier:
         """Tell everybody who should hear of this event. Raises NotYetError while an announcement waits."""
         if not concerns(event.data):
             return
+        within = _FRESH if deliveries == 1 else 0.0  # another replica may have told somebody, when it comes again
         async with self.lanes.turn(event.incident):  # messages of one incident to one place stay in the log's order
-            known, _ = await self.decider.load(event.incident)
-            rulebook = self._rulebook(known.state, deliveries)
-            notifications = notifications_for(known.state, event, rulebook) if rulebook else unplanned(event)
-            ways = [asyncio.create_task(self._carry_out(each, rulebook)) for each in notifications]
+            incident = await self._read(event, within)
+            rulebook = self._rulebook(incident, deliveries)
+            notifications = notifications_for(incident, event, rulebook) if rulebook else unplanned(event)
+            ways = [asyncio.create_task(self._carry_out(each, rulebook, within)) for each in notifications]
         results = await asyncio.gather(*ways, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
@@ -91,6 +94,10 @@ class Notifier:
         if waiting:
             soonest = min(waiting, key=lambda later: later.seconds)
             raise NotYetError(soonest.seconds, soonest.reason)
+
+    async def _read(self, event: Envelope[Event], within: float) -> Incident:
+        known, _ = await self.decider.load(event.incident, seen=event.sequence, within=within)
+        return known.state
 
     def _rulebook(self, incident: Incident, deliveries: int) -> Rulebook | None:
         rulebook = self.rulebooks.of_incident(incident.playbook) if incident.playbook else None
@@ -102,7 +109,7 @@ class Notifier:
 
     # --- one notification ---------------------------------------------------------------------------------------------
 
-    async def _carry_out(self, notification: Notification, rulebook: Rulebook | None) -> Later | None:
+    async def _carry_out(self, notification: Notification, rulebook: Rulebook | None, within: float) -> Later | None:
         """Bring one notification to its end; the answer is when to go on, if it has to wait."""
         first = notification.recipient.ways[:1]
         receipts = Receipts(self.decider, self.clock, notification.event.incident)
@@ -112,17 +119,17 @@ class Notifier:
             self.lanes.turn((notification.event.incident, first), most=most),
         ):
             try:
-                waits = await self._try_ways(notification, rulebook, receipts)
+                incident = await self._read(notification.event, within)
+                waits = await self._try_ways(incident, notification, rulebook, receipts)
                 await receipts.recorded()
             finally:
                 receipts.abandon()
         return waits
 
     async def _try_ways(
-        self, notification: Notification, rulebook: Rulebook | None, receipts: Receipts
+        self, incident: Incident, notification: Notification, rulebook: Rulebook | None, receipts: Receipts
     ) -> Later | None:
         """Try one way after the other until one takes it."""
-        incident = (await self.decider.load(notification.event.incident))[0].state
         tried = 0
         while True:
             step = next_step(incident, notification, tried)

@@ -10,7 +10,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 import structlog
@@ -128,6 +128,13 @@ class Connection:
             await client.close()
         except OSError as error:  # what was still to be sent cannot be: the server is gone
             log.info("closed a connection that was broken", connection=self.name, reason=repr(error))
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     @property
     def client(self) -> Client:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import httpx
+import aiohttp
+from aiohttp.http import SERVER_SOFTWARE
 
 from tocsin_notifier.adapters.sending import SendError, permanent, temporary
 
@@ -14,7 +15,7 @@ __all__ = ["Answer", "HttpPoster", "status_error"]
 
 MAX_ANSWER = 64 * 1024
 _LONGEST_WAIT = 3600.0
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_OURS = {"User-Agent": f"tocsin-notifier {SERVER_SOFTWARE}", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,45 +31,50 @@ class HttpPoster:
     """One HTTP client for all channels. The caller bounds the time."""
 
     def __init__(self) -> None:
-        # A connection that has been idle is not used again: one that died unnoticed would cost a page its deadline.
-        limits = httpx.Limits(max_connections=200, max_keepalive_connections=20, keepalive_expiry=2.0)
-        self._client = httpx.AsyncClient(
-            follow_redirects=False,
-            trust_env=False,
-            timeout=None,  # noqa: S113  # the courier bounds each attempt as a whole, which httpx cannot
-            limits=limits,
-        )
+        self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Post and read the answer. Raises SendError where there is none, or one that is too long."""
+        session = self._session = self._session or _session()
         try:
-            async with self._client.stream("POST", url, content=body, headers=headers) as response:
-                return Answer(response.status_code, response.headers, await _bounded(response))
-        except _NEVER_SENT as error:
-            if _has_no_address(error):
+            async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+                return Answer(response.status, response.headers, await _bounded(response))
+        except aiohttp.ClientConnectorDNSError as error:
+            if _has_no_address(error.os_error):
                 raise permanent("cannot connect: the host name is not known") from None
+            raise temporary("cannot connect: the host name cannot be looked up") from None
+        except aiohttp.ClientConnectorError as error:
             raise temporary(f"cannot connect: {type(error).__name__}") from None
-        except httpx.HTTPError as error:
-            raise temporary(f"no answer: {type(error).__name__}", may_have_arrived=True) from None
-        except (ValueError, httpx.InvalidURL, UnicodeError) as error:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError) as error:
             raise permanent(f"cannot be sent: {type(error).__name__}") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise temporary(f"no answer: {type(error).__name__}", may_have_arrived=True) from None
 
     async def close(self) -> None:
-        await self._client.aclose()
+        if self._session is not None:
+            await self._session.close()
 
 
-def _has_no_address(error: BaseException | None) -> bool:
+def _session() -> aiohttp.ClientSession:
+    """Made in the event loop that uses it. Neither cookies nor proxies: no answer changes what is sent next."""
+    return aiohttp.ClientSession(
+        # A connection that has been idle is not used again: one that died unnoticed would cost a page its deadline.
+        connector=aiohttp.TCPConnector(limit=200, keepalive_timeout=2.0, resolver=aiohttp.ThreadedResolver()),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the courier bounds each attempt as a whole
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        headers=_OURS,
+    )
+
+
+def _has_no_address(error: OSError) -> bool:
     """Whether the name of the host does not exist; not merely that nobody answered for now."""
-    while error is not None:
-        if isinstance(error, socket.gaierror):
-            return error.errno == socket.EAI_NONAME
-        error = error.__cause__ or error.__context__
-    return False
+    return isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME
 
 
-async def _bounded(response: httpx.Response) -> bytes:
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     body = b""
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > MAX_ANSWER:
             raise temporary(f"the answer is longer than {MAX_ANSWER} bytes", may_have_arrived=True)
