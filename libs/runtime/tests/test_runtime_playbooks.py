@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from runtime_builders import NOW, connected, playbook
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 
 from tocsin_playbook import PlaybookError, revision_of
 from tocsin_runtime import Connection
+from tocsin_runtime.bus.follow import Follower
 from tocsin_runtime.playbooks import Playbooks, UnknownPlaybookError, push
 from tocsin_schemas import PlaybookPublished, PlaybookRef, caused_by
 from tocsin_schemas.ids import derive_id
@@ -22,7 +24,7 @@ WITH_ERRORS = playbook(more='escalate:\n  - severities: [P1]\n    levels: [{afte
 
 @asynccontextmanager
 async def following(connection: Connection) -> AsyncIterator[Playbooks]:
-    playbooks = Playbooks(connection, "test")
+    playbooks = Playbooks(partial(Follower, connection, service="test"))
     await playbooks.start()
     await asyncio.wait_for(playbooks.caught_up.wait(), 10)
     try:

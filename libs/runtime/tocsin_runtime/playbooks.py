@@ -6,12 +6,13 @@ the same revision wherever it comes from, and a revision never changes its conte
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 
 import structlog
 
-from tocsin_playbook import Playbook, PlaybookError, load, load_checked
+from tocsin_playbook import Loaded, Playbook, PlaybookError, load, load_checked
 from tocsin_runtime.bus.connection import Connection
-from tocsin_runtime.bus.follow import Follower
+from tocsin_runtime.bus.follow import Follower, OnEvents
 from tocsin_schemas import Envelope, Payload, PlaybookPublished, PlaybookRef, caused_by
 from tocsin_schemas.ids import derive_id
 from tocsin_schemas.subjects import PLAYBOOKS, playbook_subject
@@ -32,7 +33,7 @@ async def push(connection: Connection, text: str, *, source: str) -> tuple[Playb
     """
     loaded = load_checked(text, source=source)
     ref = PlaybookRef(name=loaded.playbook.metadata.name, revision=loaded.revision)
-    current = Playbooks(connection, service="push")
+    current = Playbooks(partial(Follower, connection, service="push"))
     await current.start()
     try:
         await asyncio.wait_for(current.caught_up.wait(), 10)
@@ -48,11 +49,18 @@ async def push(connection: Connection, text: str, *, source: str) -> tuple[Playb
     return ref, True
 
 
+@lru_cache(maxsize=32)
+def _loaded(text: str, name: str) -> Loaded:
+    """Five services in one process read the same text."""
+    return load(text, source=name)
+
+
 class Playbooks:
     """All published playbooks, kept up to date."""
 
-    def __init__(self, connection: Connection, service: str) -> None:
-        self._follower = Follower(connection, "PLAYBOOKS", (PLAYBOOKS,), self._on_events, service=service)
+    def __init__(self, follower: Callable[[str, tuple[str, ...], OnEvents], Follower]) -> None:
+        """`follower` makes a reader of a stream: of these filters, for this function."""
+        self._follower = follower("PLAYBOOKS", (PLAYBOOKS,), self._on_events)
         self._texts: dict[PlaybookRef, str] = {}
         self._parsed: dict[PlaybookRef, Playbook] = {}
         self._heads: dict[str, PlaybookRef] = {}
@@ -97,7 +105,7 @@ class Playbooks:
             text = self._texts.get(ref)
             if text is None:
                 raise UnknownPlaybookError(f"playbook {ref.name} revision {ref.revision} was never published")
-            self._parsed[ref] = load(text, source=ref.name).playbook
+            self._parsed[ref] = _loaded(text, ref.name).playbook
         return self._parsed[ref]
 
     async def _on_events(self, events: Sequence[Envelope[Payload]]) -> None:
@@ -106,7 +114,7 @@ class Playbooks:
             if not isinstance(data, PlaybookPublished):
                 continue
             try:
-                loaded = load(data.text, source=data.playbook.name)
+                loaded = _loaded(data.text, data.playbook.name)
             except PlaybookError as error:
                 log.error("a published playbook does not load; the one before stays in force", reason=str(error))
                 continue

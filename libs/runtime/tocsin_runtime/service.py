@@ -14,13 +14,10 @@ import structlog
 import uvloop
 from starlette.routing import BaseRoute
 
-from tocsin_runtime.bus.connection import Address, Connection
-from tocsin_runtime.bus.consume import Consumer, Handler
+from tocsin_runtime.bus.consume import Handler, Worker
 from tocsin_runtime.bus.errors import BusError
 from tocsin_runtime.bus.follow import Follower, OnEvents
-from tocsin_runtime.bus.log import IncidentLog
-from tocsin_runtime.bus.provision import assert_promises, provision
-from tocsin_runtime.bus.timers import Timers
+from tocsin_runtime.bus.nats_bus import Bus, NatsBus
 from tocsin_runtime.clock import Clock, SystemClock
 from tocsin_runtime.logs import configure_logging
 from tocsin_runtime.metrics import CONSUMER_SILENCE
@@ -42,44 +39,54 @@ _SILENT = 10.0
 class Host(Generic[G]):
     """What a service runs in. `build` wires the service; `start` and `stop` are its life."""
 
-    def __init__(self, settings: G, build: "Build[G]", *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: G,
+        build: "Build[G]",
+        *,
+        clock: Clock | None = None,
+        bus: Bus | None = None,
+        replica: str = "",
+        look_after: float = 0.5,
+    ) -> None:
+        """`bus` in place of NATS is for simulations: such a host answers nothing over HTTP. `look_after`: seconds
+        between two looks whether every part still lives."""
         self.settings = settings
         self.service = settings.SERVICE
         self.clock = clock or SystemClock()
-        self.replica = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}"
+        self.replica = replica or f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}"
         self.telemetry = Telemetry(self.service, settings.otlp_endpoint)
-        address = Address(settings.nats_url, settings.nats_user, settings.nats_password.get_secret_value())
-        self.connection = Connection(address, self.service, clock=self.clock, middlewares=self.telemetry.middlewares)
-        self.incidents = IncidentLog(self.connection)
-        self.timers = Timers(self.connection, self.service)
-        self.playbooks = Playbooks(self.connection, self.service)
+        self._bus = bus or NatsBus(settings, self.clock, self.telemetry.middlewares)
+        self.connection, self.incidents, self.timers = self._bus.connection, self._bus.incidents, self._bus.timers
+        self.playbooks = Playbooks(self._bus.follower)
         self.failed = asyncio.Event()
-        self._consumers: list[Consumer] = []
+        self._look_after = look_after
+        self._consumers: list[Worker] = []
         self._followers: list[Follower] = []
         self._background: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._routes: list[BaseRoute] = []
+        self.routes: list[BaseRoute] = []
         self._checks: dict[str, Callable[[], str | None]] = {}
         self._at_start: list[Callable[[], Awaitable[None]]] = []
         self._at_stop: list[Callable[[], Awaitable[None]]] = []
         self._running = False
         build(self)
-        self.ops = OpsServer(settings.http_host, settings.http_port, self.problems, self._routes)
+        self._ops = (
+            OpsServer(settings.http_host, settings.http_port, self.problems, self.routes) if bus is None else None
+        )
 
     # --- wiring, called by `build` ------------------------------------------------------------------------------------
 
     def consume(self, name: str, handler: Handler) -> None:
         """Handle the messages of this consumer of the table."""
         spec = next(spec for spec in CONSUMERS if spec.name == name)
-        self._consumers.append(Consumer(self.connection, spec, handler))
+        self._consumers.append(self._bus.consumer(spec, handler))
 
     def follow(
         self, stream: str, filters: tuple[str, ...], on_events: OnEvents, *, after: int = 0, gather: float = 0.0
     ) -> Follower:
         """Be shown everything in a stream, in order. Followers start, and catch up, before consumers do."""
-        follower = Follower(
-            self.connection, stream, filters, on_events, service=self.service, after=after, gather=gather
-        )
+        follower = self._bus.follower(stream, filters, on_events, after=after, gather=gather)
         self._followers.append(follower)
         return follower
 
@@ -89,7 +96,7 @@ class Host(Generic[G]):
 
     def route(self, *routes: BaseRoute) -> None:
         """Answer these over HTTP too."""
-        self._routes.extend(routes)
+        self.routes.extend(routes)
 
     def ready_when(self, name: str, check: Callable[[], str | None]) -> None:
         """Not ready as long as `check` answers with a reason."""
@@ -105,13 +112,19 @@ class Host(Generic[G]):
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
+    @property
+    def ops(self) -> OpsServer:
+        """Its HTTP server. Raises RuntimeError in a simulation, which has none."""
+        if self._ops is None:
+            raise RuntimeError("a host of a simulation answers nothing over HTTP")
+        return self._ops
+
     async def start(self) -> None:
         """Come up. Raises PromiseError where the server cannot keep what we promise."""
-        await self.ops.start()
+        if self._ops is not None:
+            await self._ops.start()
         self._tasks = [asyncio.create_task(self._supervise(), name="supervise")]
-        await self.connection.open()
-        await assert_promises(self.connection, self.settings.nats_monitor_url, check_sync=self.settings.nats_check_sync)
-        await provision(self.connection, self.service, replicas=self.settings.nats_replicas)
+        await self._bus.open()
         for call in self._at_start:
             await call()
         await self.playbooks.start()
@@ -124,7 +137,8 @@ class Host(Generic[G]):
             await consumer.start()
         self._tasks += [asyncio.create_task(_named(work), name=name) for name, work in self._background]
         self._running = True
-        log.info("service is up", service=self.service, replica=self.replica, http=self.ops.url)
+        where = self._ops.url if self._ops is not None else None
+        log.info("service is up", service=self.service, replica=self.replica, http=where)
 
     async def stop(self) -> None:
         """Drain: not ready any more, fetch no more, let handlers end, close."""
@@ -138,9 +152,10 @@ class Host(Generic[G]):
         for follower in self._followers:
             await follower.stop()
         await self.playbooks.stop()
-        await self.connection.close()
-        await self.ops.stop()
-        await asyncio.to_thread(self.telemetry.close)
+        await self._bus.close()
+        if self._ops is not None:
+            await self._ops.stop()
+            await asyncio.to_thread(self.telemetry.close)
         log.info("service is down", service=self.service, replica=self.replica)
 
     def problems(self) -> dict[str, str]:
@@ -163,8 +178,8 @@ class Host(Generic[G]):
     async def _supervise(self) -> None:
         """End the process rather than live on with a part of it dead."""
         while True:
-            await asyncio.sleep(0.5)
-            parts: tuple[Consumer | Follower | Playbooks, ...] = (*self._consumers, *self._followers, self.playbooks)
+            await asyncio.sleep(self._look_after)
+            parts: tuple[Worker | Follower | Playbooks, ...] = (*self._consumers, *self._followers, self.playbooks)
             for part in parts:
                 if (died := part.failed) is not None:
                     log.critical("a part of the service has died", service=self.service, exc_info=died)

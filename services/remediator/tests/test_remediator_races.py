@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 import pytest
@@ -16,6 +17,7 @@ from tocsin_remediator.effects import Effects
 from tocsin_remediator.handlers import IncidentFold
 from tocsin_remediator.mitigation import Halt, Mitigator, TargetBudget
 from tocsin_runtime import BusUnavailableError, Decided, Decider, SystemClock
+from tocsin_runtime.bus.follow import Follower
 from tocsin_runtime.bus.log import Append, IncidentLog
 from tocsin_runtime.playbooks import Playbooks
 from tocsin_schemas import Envelope, Event, RunbookOutcome
@@ -90,7 +92,7 @@ class Workshop:
 
 @pytest.fixture
 async def workshop(bench: Bench) -> AsyncIterator[Workshop]:
-    playbooks = Playbooks(bench.connection, "test")
+    playbooks = Playbooks(partial(Follower, bench.connection, service="test"))
     await playbooks.start()
     try:
         yield Workshop(bench, playbooks)

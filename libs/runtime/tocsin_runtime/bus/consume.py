@@ -18,6 +18,7 @@ import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import structlog
 from faststream import AckPolicy
@@ -37,7 +38,7 @@ from tocsin_schemas.ids import derive_id
 from tocsin_schemas.subjects import deadletter_subject
 from tocsin_schemas.text import clean_line, clean_text
 
-__all__ = ["Consumer", "Handler", "NotYetError", "RefusedError", "pause_before_retry"]
+__all__ = ["Consumer", "Handler", "NotYetError", "Pull", "RefusedError", "Worker", "pause_before_retry"]
 
 log = structlog.get_logger(__name__)
 
@@ -67,36 +68,37 @@ class _Batch(list[Msg]):
     deliveries: Sequence[Delivery[Payload]] = ()
 
 
-class Consumer:
-    """One durable consumer, one handler, until it is stopped."""
+class Pull(Protocol):
+    """Where messages come from: `PullLoop`, or what a simulation has in its place."""
 
-    def __init__(self, connection: Connection, spec: ConsumerSpec, handler: Handler) -> None:
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def next(self, limit: int) -> list[Msg]:
+        """Up to `limit` messages, as soon as there is one; empty now and then."""
+        ...
+
+    @property
+    def last_sign_of_life(self) -> float: ...
+
+
+class Worker:
+    """Takes the messages of one durable consumer, hands them over and settles them, until it is stopped."""
+
+    def __init__(self, connection: Connection, spec: ConsumerSpec, pull: Pull) -> None:
         self.spec = spec
         self._connection = connection
-        self._pull = PullLoop(connection, spec, lambda: ensure_consumer(connection, spec))
+        self._pull = pull
         self._failures: Counter[int] = Counter()
         self._stopping = False
         self._loop: asyncio.Task[None] | None = None
         self._workers: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(max(spec.workers, 1))
-        self._subscriber = connection.broker.subscriber(
-            spec.filters[0],
-            stream=JStream(spec.stream, declare=False),
-            durable=spec.name,
-            pull_sub=PullSub(batch=True, batch_size=spec.batch),
-            ack_policy=AckPolicy.MANUAL,
-            decoder=_deliveries,
-            no_reply=True,
-            title=spec.name,
-            description=spec.description,
-        )
-        self._subscriber(handler)
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        self._subscriber._create_subscription = _nothing  # type: ignore[method-assign]  # the fetch loop is ours
-        await self._subscriber.start()
         await self._pull.open()
         self._loop = asyncio.create_task(self._run(), name=f"consume {self.spec.name}")
 
@@ -176,9 +178,8 @@ class Consumer:
                 HANDLED.labels(self.spec.name).inc(len(deliveries))
 
     async def _call(self, deliveries: Sequence[Delivery[Payload]]) -> None:
-        batch = _Batch(delivery._message for delivery in deliveries)
-        batch.deliveries = deliveries
-        await self._subscriber.process_message(batch)
+        """Hand them to the handler."""
+        raise NotImplementedError
 
     async def _refuse(self, deliveries: Sequence[Delivery[Payload]], error: RefusedError) -> None:
         if len(deliveries) > 1:
@@ -271,6 +272,35 @@ class Consumer:
             sequence=place.sequence,
             reason=letter.reason,
         )
+
+
+class Consumer(Worker):
+    """A consumer on NATS. FastStream calls the handler, with its middleware; the pull loop is ours."""
+
+    def __init__(self, connection: Connection, spec: ConsumerSpec, handler: Handler) -> None:
+        super().__init__(connection, spec, PullLoop(connection, spec, lambda: ensure_consumer(connection, spec)))
+        self._subscriber = connection.broker.subscriber(
+            spec.filters[0],
+            stream=JStream(spec.stream, declare=False),
+            durable=spec.name,
+            pull_sub=PullSub(batch=True, batch_size=spec.batch),
+            ack_policy=AckPolicy.MANUAL,
+            decoder=_deliveries,
+            no_reply=True,
+            title=spec.name,
+            description=spec.description,
+        )
+        self._subscriber(handler)
+
+    async def start(self) -> None:
+        self._subscriber._create_subscription = _nothing  # type: ignore[method-assign]  # the fetch loop is ours
+        await self._subscriber.start()
+        await super().start()
+
+    async def _call(self, deliveries: Sequence[Delivery[Payload]]) -> None:
+        batch = _Batch(delivery._message for delivery in deliveries)
+        batch.deliveries = deliveries
+        await self._subscriber.process_message(batch)
 
 
 _MOST_BYTES = 700_000  # as base64 with its headers still under the server's limit of one MiB

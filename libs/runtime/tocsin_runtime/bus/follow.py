@@ -18,7 +18,7 @@ from tocsin_runtime.bus.pull import PullLoop
 from tocsin_runtime.topology import ConsumerSpec
 from tocsin_schemas import Envelope, EnvelopeError, Payload, decode
 
-__all__ = ["Follower"]
+__all__ = ["Follower", "OnEvents"]
 
 log = structlog.get_logger(__name__)
 
