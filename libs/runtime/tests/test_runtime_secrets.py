@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tocsin_playbook.model.references import SecretRef
-from tocsin_runtime.secrets import SecretMissingError, reveal
+from tocsin_runtime.secrets import KEPT, SecretMissingError, reveal
 
 
 def test_a_secret_is_read_from_its_variable_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,3 +53,14 @@ def test_a_file_that_is_no_text_is_not_shown_in_any_way(tmp_path: Path) -> None:
         reveal(SecretRef(file=str(place)))
     assert "canary" not in f"{missing.value!r} {missing.value.__cause__!r}"
     assert missing.value.__suppress_context__  # the decoder's error holds the bytes
+
+
+def test_in_a_rehearsal_no_real_secret_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "canary")
+    token = KEPT.set(lambda reference: f"instead of {reference.env}")
+    try:
+        assert reveal(SecretRef(env="TOKEN")) == "instead of TOKEN"
+        assert reveal("plain") == "plain"
+    finally:
+        KEPT.reset(token)
+    assert reveal(SecretRef(env="TOKEN")) == "canary"

@@ -1,11 +1,16 @@
 """Secrets that a playbook refers to: read at the last moment, from where they are kept, and shown to nobody."""
 
 import os
+from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 
 from tocsin_playbook.model.references import SecretRef
 
-__all__ = ["SecretMissingError", "reveal"]
+__all__ = ["KEPT", "SecretMissingError", "reveal"]
+
+KEPT: ContextVar[Callable[[SecretRef], str] | None] = ContextVar("kept", default=None)
+"""Where secrets are kept instead, for what runs in this context: a rehearsal must neither need nor read real ones."""
 
 
 class SecretMissingError(LookupError):
@@ -16,6 +21,8 @@ def reveal(value: str | SecretRef) -> str:
     """The text itself, or what the reference stands for. Raises SecretMissingError."""
     if isinstance(value, str):
         return value
+    if (kept := KEPT.get()) is not None:
+        return kept(value)
     if value.env:
         found = os.environ.get(value.env)
         if not found:

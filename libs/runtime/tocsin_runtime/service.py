@@ -175,19 +175,24 @@ class Host(Generic[G]):
                 found[name] = reason
         return found
 
+    def died_of(self) -> BaseException | None:
+        """Why a part of the service has ended although nobody stopped it."""
+        parts: tuple[Worker | Follower | Playbooks, ...] = (*self._consumers, *self._followers, self.playbooks)
+        for part in parts:
+            if (died := part.failed) is not None:
+                return died
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                return error
+        return None
+
     async def _supervise(self) -> None:
         """End the process rather than live on with a part of it dead."""
         while True:
             await asyncio.sleep(self._look_after)
-            parts: tuple[Worker | Follower | Playbooks, ...] = (*self._consumers, *self._followers, self.playbooks)
-            for part in parts:
-                if (died := part.failed) is not None:
-                    log.critical("a part of the service has died", service=self.service, exc_info=died)
-                    self.failed.set()
-            for task in self._tasks:
-                if task.done() and not task.cancelled() and task.exception() is not None:
-                    log.critical("a task of the service has died", service=self.service, exc_info=task.exception())
-                    self.failed.set()
+            if (died := self.died_of()) is not None:
+                log.critical("a part of the service has died", service=self.service, exc_info=died)
+                self.failed.set()
             if self.connection.lost_for_good.is_set():
                 self.failed.set()
 
