@@ -122,6 +122,28 @@ def lint(files: Annotated[list[Path], typer.Argument(help="Playbooks.", exists=T
     raise typer.Exit(lint_files(files, out))
 
 
+@app.command("test")
+def run_tests(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files of tests, or folders with some; default: here.", exists=True)
+    ] = None,
+    chosen: Annotated[str, typer.Option("-k", help="Only tests with this text in their name.")] = "",
+    watching: Annotated[bool, typer.Option("--watch", help="Again whenever a file changes, until Ctrl-C.")] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here, for CI.")] = None,
+    coverage: Annotated[bool, typer.Option(help="List what of the playbooks no test has reached.")] = False,
+) -> None:
+    """Perform a playbook's tests in virtual time. Exit status 1 if one fails, 2 if one cannot be read."""
+    from tocsin.testing import TestOptions, test, watch
+
+    options = TestOptions(tuple(paths or [Path()]), chosen, junit, coverage)
+    if not watching:
+        raise typer.Exit(test(options, out))
+    try:
+        watch(options, out)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
 @playbook_commands.command("push")
 def push(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)], data: Folder = HERE) -> None:
     """Put a playbook in force. New incidents use it; running ones keep the revision they were opened under."""

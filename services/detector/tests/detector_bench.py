@@ -1,12 +1,13 @@
 """A detector without NATS and without waiting: its sources answer what a test says, time is moved by hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import httpx
 from detector_world import MovableClock, Stream
 
+from tocsin_detector.adapters.fetch import HttpFetch
 from tocsin_detector.adapters.watch import Limits, Watch
 from tocsin_detector.handlers import Watches
 from tocsin_playbook import Playbook
@@ -40,11 +41,17 @@ class Shelf:
     def __init__(self) -> None:
         self._all: dict[PlaybookRef, Playbook] = {}
         self._heads: dict[str, PlaybookRef] = {}
+        self._on_change: list[Callable[[], None]] = []
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        self._on_change.append(call)
 
     def publish(self, text: Playbook) -> PlaybookRef:
         ref = PlaybookRef(name=text.metadata.name, revision=f"{len(self._all):012x}")
         self._all[ref] = text
         self._heads[ref.name] = ref
+        for call in self._on_change:
+            call()
         return ref
 
     def heads(self) -> dict[str, PlaybookRef]:
@@ -61,9 +68,9 @@ class Replica:
         self.stream, self.pages = stream, pages
         self.book = stream.book()
         self.shown = 0
-        client = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
+        fetch = HttpFetch(httpx.AsyncClient(transport=httpx.MockTransport(self._answer)))
         limits = Limits(source_patience=timedelta(seconds=patience))
-        self.watches = Watches(shelf, self.book, client, stream.clock, limits)  # type: ignore[arg-type]  # a double
+        self.watches = Watches(shelf, self.book, fetch, stream.clock, limits)  # type: ignore[arg-type]  # a double
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         page = self.pages.get(request.url.host)

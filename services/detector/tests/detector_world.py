@@ -1,7 +1,7 @@
 """Builders and doubles for tests of the detector: rules, alerts, a stream that takes each id once, a clock to move."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -153,6 +153,16 @@ class Stream:
         self.log: list[Envelope[Any]] = []
         self._places: dict[str, int] = {}
         self.subjects: list[str] = []
+        self._on_reconnect: list[Callable[[], None]] = []
+
+    def on_reconnect(self, call: Callable[[], None]) -> None:
+        self._on_reconnect.append(call)
+
+    def reconnect(self) -> None:
+        """It was away, and is back."""
+        self.is_connected = True
+        for call in self._on_reconnect:
+            call()
 
     async def publish_all(self, messages: Sequence[tuple[str, Envelope[Payload]]]) -> list[int]:
         if self.refuses:

@@ -12,7 +12,8 @@ import pytest
 import structlog
 from detector_world import MovableClock
 
-from tocsin_detector.adapters import scraper as module
+from tocsin_detector.adapters import fetch as module
+from tocsin_detector.adapters.fetch import HttpFetch
 from tocsin_detector.adapters.scraper import Scraper
 from tocsin_detector.adapters.together import Together
 from tocsin_playbook.model.sources import Source
@@ -37,7 +38,7 @@ class Bench:
         self.answer = answer
         self.store = SeriesStore(retention=timedelta(minutes=10), max_series=max_series)
         client = httpx.AsyncClient(transport=httpx.MockTransport(self._handle), follow_redirects=False)
-        self.scraper = Scraper(source(**prometheus), client, self.clock, self.store)
+        self.scraper = Scraper(source(**prometheus), HttpFetch(client), self.clock, self.store)
 
     async def _handle(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -242,4 +243,4 @@ def test_a_series_that_has_no_room_for_its_source_is_an_error_of_evaluation() ->
 def test_a_source_that_is_not_scraped_cannot_be() -> None:
     pushed = Source.model_validate({"name": "app", "push": {}})
     with pytest.raises(ValueError, match="'app' is not one to be scraped"):
-        Scraper(pushed, httpx.AsyncClient(), MovableClock(), stored())
+        Scraper(pushed, HttpFetch(), MovableClock(), stored())

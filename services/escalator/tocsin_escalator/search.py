@@ -55,7 +55,7 @@ async def read_ahead(decider: Decider[IncidentState], groups: Iterable[str], ind
         async with slots:
             await decider.load(incident)
 
-    await asyncio.gather(*(read(incident_id(key, index.latest(key))) for key in frozenset(groups)))
+    await asyncio.gather(*(read(incident_id(key, index.latest(key))) for key in dict.fromkeys(groups)))
 
 
 async def read_now(work: W, incident: str) -> Known[IncidentState]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from notifier_builders import NASTY, NOW
 from notifier_letters import a_letter, a_message, a_page, channel
 
-from tocsin_notifier.adapters.email import EmailSender, compose
+from tocsin_notifier.adapters.email import EmailSender, SmtpMailer, compose
 from tocsin_notifier.adapters.sending import SendError
 from tocsin_notifier.core.message import Message
 from tocsin_playbook.model.channels import Channel, SmtpChannel
@@ -21,7 +21,7 @@ TO = "ada@shop.example"
 
 
 def sender() -> EmailSender:
-    return EmailSender(lambda: NOW, timeout=5.0)
+    return EmailSender(lambda: NOW, SmtpMailer(5.0))
 
 
 def mail_of(sink: SmtpSink) -> Channel:
@@ -64,7 +64,8 @@ async def test_a_mail_is_named_after_its_notification_and_belongs_to_its_inciden
     other = await sent(smtp_sink, a_message())
     assert first.message_id == again.message_id == f"<{page.notification}@shop.example>" != other.message_id
     assert first.message["References"] == other.message["References"] == "<incident.4h2kq7xmpw3a@shop.example>"
-    assert first.message["X-Tocsin-Incident"] == "4h2kq7xmpw3a"
+    about = [first.message[f"X-Tocsin-{name}"] for name in ("Incident", "Kind", "Channel")]
+    assert about == ["4h2kq7xmpw3a", "page", "email"]
 
 
 async def test_only_pages_are_marked_as_urgent(smtp_sink: SmtpSink) -> None:
@@ -81,7 +82,8 @@ async def test_foreign_text_makes_no_header_no_markup_and_no_end_of_the_mail(smt
     assert mail.recipients == (TO,)
     assert set(mail.message.keys()) <= {
         "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "X-Tocsin-Incident",
-        "X-Tocsin-Notification", "Auto-Submitted", "Importance", "X-Priority", "MIME-Version", "Content-Type",
+        "X-Tocsin-Notification", "X-Tocsin-Kind", "X-Tocsin-Channel", "Auto-Submitted", "Importance", "X-Priority",
+        "MIME-Version", "Content-Type",
     }  # fmt: skip
     tags = set(re.findall(r"<([a-z0-9]+)", html.get_content()))
     assert tags <= {"html", "head", "meta", "body", "h1", "p", "table", "tr", "th", "td", "strong", "br", "code", "a"}

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from notifier_builders import NASTY
+from notifier_builders import NASTY, NOW
 from notifier_letters import a_letter, a_message, a_page, channel
 
 from tocsin_notifier.adapters.http import HttpPoster
@@ -26,7 +26,7 @@ from tocsin_testkit.receivers.slack.blocks import check_blocks
 async def sender(monkeypatch: pytest.MonkeyPatch, slack_double: SlackDouble) -> AsyncIterator[SlackSender]:
     monkeypatch.setenv("TOCSIN_TEST_SLACK", slack_double.token)
     http = HttpPoster()
-    yield SlackSender(http)
+    yield SlackSender(http, lambda: NOW)
     await http.close()
 
 
@@ -62,9 +62,9 @@ async def test_a_message_carries_its_notifications_id_so_that_a_duplicate_is_rec
     for _ in range(2):
         await sender.send(a_letter(page, via=slack_of(slack_double)))
     assert list(slack_double.duplicates()) == [page.notification]
-    assert [
-        message.metadata["event_payload"]["notification"] for message in slack_double.messages if message.metadata
-    ] == [page.notification] * 2
+    told = [message.metadata["event_payload"] for message in slack_double.messages if message.metadata]
+    about = {"notification": page.notification, "incident": page.incident, "kind": "page", "channel": "slack"}
+    assert told == [about] * 2
 
 
 async def test_further_messages_stand_in_the_thread_and_only_pages_are_shown_in_the_channel_too(
@@ -121,6 +121,7 @@ async def test_what_slack_will_get_over_is_temporary(
         (Answers(500), False, None, False),
         (Answers(503, headers={"retry-after": "7"}), False, 7.0, False),
         (Answers(503, headers={"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}), False, 0.0, False),
+        (Answers(503, headers={"retry-after": "Sun, 01 Mar 2026 03:12:11 GMT"}), False, 7.0, False),
         (Answers(503, headers={"retry-after": "soon"}), False, None, False),
         (RateLimited(timedelta(seconds=30)), False, 30.0, False),
         (Answers(400), True, None, False),

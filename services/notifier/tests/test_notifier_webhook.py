@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tocsin_notifier.adapters.console import ConsoleSender
+from tocsin_notifier.adapters.console import ConsoleSender, TextTerminal
 from tocsin_notifier.adapters.http import HttpPoster
 from tocsin_notifier.adapters.sending import SendError
 from tocsin_notifier.adapters.webhook import WebhookSender, signature
@@ -87,6 +87,7 @@ async def test_a_webhook_gets_the_message_as_json_signed_and_named(
     assert headers["idempotency-key"] == headers["webhook-id"] == page.notification == told["notification"]
     assert (headers["authorization"], headers["x-team"]) == ("Bearer of news", "shop")
     assert (told["recipient"], told["severity"], told["incident"]) == ("desk", "P0", "4h2kq7xmpw3a")
+    assert (told["kind"], told["channel"]) == ("page", "hook")
     assert told["to_do"]["commands"] == ["tocsin ack 4h2kq7xmpw3a"]
 
 
@@ -193,13 +194,13 @@ def test_a_key_that_says_it_is_base64_and_is_not_is_refused() -> None:
 async def test_the_terminal_shows_a_message_line_by_line_and_no_control_characters() -> None:
     out = io.StringIO()
     via = channel("tty", channels='    - {name: tty, console: {prefix: "[tocsin]"}}')
-    await ConsoleSender(out).send(a_letter(a_message("fire\x1b[2J"), via=via))
+    await ConsoleSender(TextTerminal(out)).send(a_letter(a_message("fire\x1b[2J"), via=via))
     lines = out.getvalue().splitlines()
     assert lines[0] == "[tocsin] fire\ufffd[2J"
     assert all(line.startswith("[tocsin]") for line in lines)
 
 
 async def test_a_sender_refuses_a_channel_of_another_kind(sender: WebhookSender) -> None:
-    for wrong in (sender, ConsoleSender()):
+    for wrong in (sender, ConsoleSender(TextTerminal())):
         with pytest.raises(SendError):
             await wrong.send(a_letter(via=channel("email")))

@@ -1,11 +1,13 @@
 """The notifier's wiring: what is consumed, through which channels it goes out."""
 
 from tocsin_notifier.adapters.channels import senders
+from tocsin_notifier.adapters.console import Terminal, TextTerminal
 from tocsin_notifier.adapters.courier import Courier, Waits
+from tocsin_notifier.adapters.email import Mailer, SmtpMailer
 from tocsin_notifier.adapters.gates import Gates
-from tocsin_notifier.adapters.http import HttpPoster
+from tocsin_notifier.adapters.http import HttpPoster, Poster
 from tocsin_notifier.adapters.lanes import Lanes
-from tocsin_notifier.adapters.rate_limit import RateLimiter
+from tocsin_notifier.adapters.rate_limit import Limiter, RateLimiter
 from tocsin_notifier.adapters.rulebooks import Rulebooks
 from tocsin_notifier.adapters.writer import Writer
 from tocsin_notifier.core.attempts import Patience
@@ -18,16 +20,23 @@ from tocsin_runtime import Decider, Host, run
 __all__ = ["build", "main"]
 
 
-def build(host: Host[NotifierSettings]) -> None:
-    """Connect the notifier with its host."""
+def build(
+    host: Host[NotifierSettings],
+    *,
+    http: Poster | None = None,
+    mail: Mailer | None = None,
+    terminal: Terminal | None = None,
+    limiter: Limiter | None = None,
+) -> None:
+    """Connect the notifier with its host. A simulation gives what stands for the receivers, and for Redis."""
     settings, clock = host.settings, host.clock
-    http = HttpPoster()
-    limiter = RateLimiter(clock, settings.redis_url)
+    poster = http or HttpPoster()
+    rates = limiter or RateLimiter(clock, settings.redis_url)
     watch = Watch(clock)
-    channels = senders(http, clock, attempt_timeout=settings.attempt_timeout_seconds)
+    channels = senders(poster, mail or SmtpMailer(settings.attempt_timeout_seconds), clock, terminal or TextTerminal())
     courier = Courier(
         channels,
-        limiter,
+        rates,
         Gates(settings.channel_concurrency),
         clock,
         Patience(channel=settings.channel_timeout_seconds, attempt=settings.attempt_timeout_seconds),
@@ -50,8 +59,8 @@ def build(host: Host[NotifierSettings]) -> None:
     )
     host.consume("notifier-incidents", notifier.on_events)
     host.ready_when("pages", watch.problem)
-    host.at_stop(http.close)
-    host.at_stop(limiter.close)
+    host.at_stop(poster.close)
+    host.at_stop(rates.close)
 
 
 def main() -> int:

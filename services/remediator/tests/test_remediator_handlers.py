@@ -24,11 +24,13 @@ NOTE = NoteAdded(text="x", by=ADA)
 
 
 class StandingClock:
+    passed = 0.0
+
     def now(self) -> Any:
         return T0
 
     def monotonic(self) -> float:
-        return 0.0
+        return self.passed
 
     async def sleep(self, seconds: float) -> None:
         raise AssertionError("nobody sleeps here")
@@ -101,6 +103,28 @@ async def test_a_message_that_finds_another_at_work_makes_it_look_once_more_and_
     mitigator.go.set()
     await working
     assert len(mitigator.triggers) == 2
+
+
+@pytest.mark.parametrize(("busy", "pause"), [(0.0, 1.0), (0.2, 1.0), (7.0, 7.0), (1800.0, 30.0)])
+async def test_a_message_waits_about_as_long_again_as_somebody_has_been_at_work(busy: float, pause: float) -> None:
+    mitigator = FakeMitigator(Halt(None, moved=True), Halt(None, moved=False))
+    inputs = handlers(mitigator)
+    working = asyncio.create_task(inputs.on_incidents([delivery(opened())]))
+    await asyncio.sleep(0)
+    inputs._clock.passed = busy  # type: ignore[attr-defined]  # a double
+    with pytest.raises(NotYetError) as later:
+        await inputs.on_incidents([delivery(opened())])
+    assert later.value.seconds == pause
+    mitigator.go.set()
+    await working
+
+
+async def test_a_long_wait_is_looked_at_again_every_five_minutes_for_the_clock_may_have_been_set() -> None:
+    mitigator = FakeMitigator(Halt(Wait(T0 + timedelta(hours=4), "waiting for approval"), moved=True))
+    mitigator.go.set()
+    with pytest.raises(NotYetError) as later:
+        await handlers(mitigator).on_incidents([delivery(opened())])
+    assert later.value.seconds == 300
 
 
 async def test_other_incidents_are_not_held_up() -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from tocsin_playbook.model import HttpAction, HttpCheck, OutcomeProbe
-from tocsin_remediator.adapters import http
-from tocsin_remediator.adapters.http import MOST_BYTES, HttpTarget
+from tocsin_remediator.adapters import exchange
+from tocsin_remediator.adapters.exchange import MOST_BYTES, HttpExchange
+from tocsin_remediator.adapters.http import HttpTarget
 from tocsin_remediator.adapters.secrets import SecretError, reveal_headers
 from tocsin_remediator.core.outcomes import Answered, Lost, NotSent, Reply
 from tocsin_remediator.core.reach import AllowedHosts
@@ -168,7 +169,7 @@ async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monkey
     ],
 )
 async def test_what_is_not_on_the_list_sees_no_connection(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_resolve", _never)
+    monkeypatch.setattr(exchange, "_resolve", _never)
     reply = await act(url)
     assert isinstance(reply, NotSent)
     assert "not on the list of allowed hosts" in reply.reason
@@ -296,4 +297,4 @@ def _ref(**given: str) -> Any:
 
 
 def test_tls_is_verified() -> None:
-    assert HttpTarget(LOCAL)._tls.verify_mode is ssl.CERT_REQUIRED
+    assert HttpExchange()._tls.verify_mode is ssl.CERT_REQUIRED

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from tocsin_remediator.adapters.http import HttpTarget
 from tocsin_remediator.adapters.leases import Leases, NoLeases, ProcessLeases, RedisLeases
+from tocsin_remediator.adapters.target import Target
 from tocsin_remediator.core.incident import Incident
 from tocsin_remediator.effects import Effects
 from tocsin_remediator.handlers import Handlers, IncidentFold
@@ -14,19 +15,23 @@ from tocsin_runtime import Decider, Host, run
 __all__ = ["build", "main"]
 
 
-def build(host: Host[RemediatorSettings]) -> None:
-    """Connect the remediator's inputs with its core and its effects."""
+def build(host: Host[RemediatorSettings], *, target: Target | None = None, leases: Leases | None = None) -> None:
+    """Connect the remediator's inputs with its core and its effects.
+
+    A simulation gives what stands for the systems that are acted upon (`target`) and for Redis (`leases`, closed with
+    the service). An `HttpTarget` over a modelled `Exchange` models the network alone.
+    """
     settings, policy = host.settings, host.settings.policy
     decider: Decider[Incident] = Decider(
         log=host.incidents, service="remediator", fold=IncidentFold(), clock=host.clock, reads="all"
     )
-    leases = _leases(host)
+    counted = leases or _leases(host)
     mitigator = Mitigator(
         decider=decider,
         playbook_of=host.playbooks.get,
         policy=policy,
-        leases=leases,
-        effects=Effects(HttpTarget(policy.allowed_hosts), host.clock),
+        leases=counted,
+        effects=Effects(target or HttpTarget(policy.allowed_hosts), host.clock),
         clock=host.clock,
         replica=host.replica,
         budget=TargetBudget(settings.max_actions_per_target, timedelta(seconds=settings.max_actions_window)),
@@ -34,7 +39,7 @@ def build(host: Host[RemediatorSettings]) -> None:
     handlers = Handlers(decider, mitigator, host.playbooks.get, host.clock, policy.start_within)
     host.consume("remediator-incidents", handlers.on_incidents)
     host.consume("remediator-commands", handlers.on_commands)
-    host.at_stop(leases.close)
+    host.at_stop(counted.close)
 
 
 def _leases(host: Host[RemediatorSettings]) -> Leases:

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from tocsin_playbook.model import HttpAction, HttpCheck, OutcomeProbe, Step
 from tocsin_playbook.model import Verify as VerifyRule
-from tocsin_remediator.adapters.http import HttpTarget
+from tocsin_remediator.adapters.target import Target
 from tocsin_remediator.core.outcomes import (
     Found,
     Verdict,
@@ -33,7 +33,7 @@ WhyNot = Callable[[], Awaitable[str | None]]
 class Effects:
     """What the remediator does to other systems."""
 
-    def __init__(self, target: HttpTarget, clock: Clock) -> None:
+    def __init__(self, target: Target, clock: Clock) -> None:
         self._target = target
         self._clock = clock
 

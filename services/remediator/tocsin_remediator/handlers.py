@@ -22,9 +22,11 @@ from tocsin_schemas.subjects import parse_incident_subject
 __all__ = ["Handlers", "IncidentFold"]
 
 _MAY_START = (IncidentOpened, SeverityChanged, IncidentReopened, IncidentEscalated)
-_BUSY = 1.0
-"""Seconds after which a message that must not be lost asks again whether the incident is free."""
-_SHORTEST, _LONGEST = 0.05, 60.0
+_BUSY, _BUSY_LONG = 1.0, 30.0
+"""Seconds after which a message that must not be lost asks again whether the incident is free: as many as somebody has
+been at work on it, within these bounds. Whoever works looks at the log once more for it, and carries on if it waits."""
+_SHORTEST, _LONGEST = 0.05, 300.0
+"""Seconds that a message waits for its moment; then it is asked again, for the wall clock may have been set."""
 
 
 class IncidentFold:
@@ -39,8 +41,10 @@ class IncidentFold:
 
 @dataclass
 class _Lane:
-    """Somebody works on the incident. `again`: something has happened since; look once more before you leave."""
+    """Somebody works on the incident, since this moment (monotonic). `again`: something has happened meanwhile; look
+    once more before you leave."""
 
+    since: float
     again: bool = False
 
 
@@ -104,9 +108,10 @@ class Handlers:
         if (lane := self._lanes.get(incident)) is not None:
             lane.again = True
             if stays:
-                raise NotYetError(_BUSY, "the incident is being worked on")
+                busy = self._clock.monotonic() - lane.since
+                raise NotYetError(min(max(busy, _BUSY), _BUSY_LONG), "the incident is being worked on")
             return
-        lane = self._lanes[incident] = _Lane()
+        lane = self._lanes[incident] = _Lane(self._clock.monotonic())
         try:
             halt = await self._until_rest(incident, trigger, lane)
         finally:

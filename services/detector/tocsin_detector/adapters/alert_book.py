@@ -1,7 +1,7 @@
 """What is known of all alerts, and the telling of what is new: the ALERTS stream from both sides."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from prometheus_client import Counter
@@ -30,6 +30,15 @@ class AlertBook:
         self._own: list[tuple[int, Word]] = []
         self._own_ids: OrderedDict[str, None] = OrderedDict()
         self._view: KnownAlerts | None = None
+        self._on_change: list[Callable[[], None]] = []
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        """Call this whenever something new is known."""
+        self._on_change.append(call)
+
+    def on_reopening(self, call: Callable[[], None]) -> None:
+        """Call this when nothing could be told for a while, however short, and now it can again."""
+        self._connection.on_reconnect(call)
 
     @property
     def is_open(self) -> bool:
@@ -51,7 +60,7 @@ class AlertBook:
         self._followed = self._followed.with_words(words).without_forgotten(now)
         self._reached = max(self._reached, envelopes[-1].sequence)
         self._own = [(sequence, word) for sequence, word in self._own if sequence > self._reached]
-        self._view = None
+        self._changed()
 
     def wrap(self, events: Iterable[AlertEvent], known: KnownAlerts) -> Sequence[Envelope[AlertEvent]]:
         """Name these events. The n-th word about an episode has the same id, whichever replica says it: the stream
@@ -82,7 +91,12 @@ class AlertBook:
             if place > self._reached:
                 self._own.append((place, Word(envelope.data, envelope.time)))
         self._own.sort(key=lambda own: own[0])
+        self._changed()
+
+    def _changed(self) -> None:
         self._view = None
+        for call in self._on_change:
+            call()
 
 
 def _cause(event: AlertEvent, said: KnownAlert | None) -> str:

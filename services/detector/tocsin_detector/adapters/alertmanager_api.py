@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from tocsin_detector.adapters.alert_book import AlertBook
+from tocsin_detector.adapters.aside import Aside
 from tocsin_detector.core.filters import read_filter
 from tocsin_detector.core.foreign import decide_request
 from tocsin_detector.core.known import KnownAlert
@@ -40,7 +41,17 @@ _TOLD_REASONS = 20
 class AlertmanagerApi:
     """Routes under `/api/v2` (and `/-/healthy`, `/-/ready`, which amtool and Prometheus may ask)."""
 
-    def __init__(self, book: AlertBook, clock: Clock, *, max_body_bytes: int, source: str = "alertmanager-api") -> None:
+    def __init__(
+        self,
+        book: AlertBook,
+        clock: Clock,
+        *,
+        max_body_bytes: int,
+        source: str = "alertmanager-api",
+        aside: Aside = asyncio.to_thread,
+    ) -> None:
+        """`aside`: how alerts are read. Ten thousand of them take a while, and nothing else may wait for it."""
+        self._aside = aside
         self._book = book
         self._clock = clock
         self._max_body = max_body_bytes
@@ -64,8 +75,7 @@ class AlertmanagerApi:
     async def _post(self, request: Request) -> Response:
         try:
             body = await self._body(request)
-            # Ten thousand alerts take a while to read: in a thread, so that nothing else waits for it.
-            alerts, refused = await asyncio.to_thread(self._read, body)
+            alerts, refused = await self._aside(self._read, body)
         except _RefusedError as error:
             RECEIVED.labels("refused").inc()
             return _problem(error.status, error.reason)
@@ -92,8 +102,8 @@ class AlertmanagerApi:
     async def _tell(self, alerts: Sequence[PostedAlert]) -> int:
         """How many events these alerts were. When this returns, they are on disk."""
         known = self._book.known
-        events = await asyncio.to_thread(decide_request, alerts, known, self._source, self._clock.now())
-        envelopes = await asyncio.to_thread(self._book.wrap, events, known)
+        events = await self._aside(decide_request, alerts, known, self._source, self._clock.now())
+        envelopes = await self._aside(self._book.wrap, events, known)
         async with asyncio.timeout(_TELL_SECONDS + len(envelopes) / _ALERTS_A_SECOND):
             await self._book.tell(envelopes)
         return len(envelopes)

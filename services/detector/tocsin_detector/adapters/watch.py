@@ -6,15 +6,15 @@ says so.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import httpx
 import structlog
 from prometheus_client import Counter, Histogram
 
 from tocsin_detector.adapters.alert_book import AlertBook
+from tocsin_detector.adapters.fetch import Fetch
 from tocsin_detector.adapters.scraper import Scraper
 from tocsin_detector.adapters.together import Together
 from tocsin_detector.core.known import AlertEvent, KnownAlerts, Word
@@ -59,17 +59,20 @@ class Watch:
         ref: PlaybookRef,
         plan: Plan,
         book: AlertBook,
-        client: httpx.AsyncClient,
+        fetch: Fetch,
         clock: Clock,
         limits: Limits,
         *,
         before: "Watch | None" = None,
+        clock_holds: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`clock_holds` is asked before each evaluation: samples of a wall clock that was set since mean nothing."""
         self.ref, self.plan = ref, plan
         self._playbook, self._book, self._clock, self._limits = playbook, book, clock, limits
+        self._clock_holds = clock_holds
         same = before.same_scrapers(plan) if before is not None else {}
         self.scrapers = {
-            source.name: same.get(source.name) or Scraper(source, client, clock, self._store(plan))
+            source.name: same.get(source.name) or Scraper(source, fetch, clock, self._store(plan))
             for source in plan.sources
         }
         if before is not None:
@@ -99,6 +102,12 @@ class Watch:
             await asyncio.gather(self._task, return_exceptions=True)  # why it failed, `failed` has told
         kept = set(but)
         await asyncio.gather(*(scraper.stop() for scraper in self.scrapers.values() if scraper not in kept))
+
+    @property
+    def tasks(self) -> Sequence[asyncio.Task[None]]:
+        """What it consists of while it runs."""
+        tasks = (self._task, *(scraper.task for scraper in self.scrapers.values()))
+        return [task for task in tasks if task is not None]
 
     @property
     def failed(self) -> BaseException | None:
@@ -132,16 +141,17 @@ class Watch:
         every = self._playbook.detect.every.total_seconds()
         due = self._clock.monotonic()
         while True:
-            await self.evaluate()
+            if self._clock_holds():
+                await self.evaluate()
             due = max(due + every, self._clock.monotonic())
             await self._clock.sleep(due - self._clock.monotonic())
 
     async def evaluate(self) -> None:
         """All rules once. What cannot be told now is told next time, before anything newer."""
         if len(self._untold) < MAX_UNTOLD:
-            with EVALUATION_SECONDS.time():
-                known = self._known()
-                self._untold += self._book.wrap(self._decide(known, self._clock.now()), known)
+            began, known = self._clock.monotonic(), self._known()
+            self._untold += self._book.wrap(self._decide(known, self._clock.now()), known)
+            EVALUATION_SECONDS.observe(self._clock.monotonic() - began)
         told = list(self._untold)
         try:
             await self._book.tell(told)

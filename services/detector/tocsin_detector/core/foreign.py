@@ -14,7 +14,7 @@ from tocsin_schemas.ids import alert_episode, fingerprint
 from tocsin_schemas.moments import format_moment
 from tocsin_schemas.text import clean_line
 
-__all__ = ["decide_expired", "decide_request"]
+__all__ = ["decide_expired", "decide_request", "next_expiry"]
 
 RESOLVE_TIMEOUT = timedelta(minutes=5)
 """How long an alert without `endsAt` is taken to fire (Alertmanager's `resolve_timeout`)."""
@@ -148,3 +148,9 @@ def decide_expired(known: KnownAlerts, now: datetime, grace: timedelta) -> Seque
         for alert in known.firing()
         if alert.expires_at is not None and _latest(alert.expires_at, alert.told_at) + grace <= now
     )
+
+
+def next_expiry(known: KnownAlerts, grace: timedelta) -> datetime | None:
+    """When the next lease will have run out, if nobody renews it; none while there are no leases."""
+    leases = ((alert.expires_at, alert.told_at) for alert in known.firing())
+    return min((_latest(lease, told_at) + grace for lease, told_at in leases if lease is not None), default=None)

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from tocsin_notifier.adapters.console import ConsoleSender
-from tocsin_notifier.adapters.email import EmailSender
-from tocsin_notifier.adapters.http import HttpPoster
+from tocsin_notifier.adapters.console import ConsoleSender, Terminal
+from tocsin_notifier.adapters.email import EmailSender, Mailer
+from tocsin_notifier.adapters.http import Poster
 from tocsin_notifier.adapters.sending import Sender
 from tocsin_notifier.adapters.slack import SlackSender
 from tocsin_notifier.adapters.webhook import WebhookSender
@@ -16,11 +16,11 @@ Channels = Mapping[str, Sender]
 """Senders by the kind of channel."""
 
 
-def senders(http: HttpPoster, clock: Clock, *, attempt_timeout: float) -> Channels:
-    """All kinds that this version can send through."""
+def senders(http: Poster, mail: Mailer, clock: Clock, terminal: Terminal) -> Channels:
+    """All kinds that this version can send through. `terminal`: what its lines go to."""
     return {
-        "slack": SlackSender(http),
-        "smtp": EmailSender(clock.now, timeout=attempt_timeout),
+        "slack": SlackSender(http, clock.now),
+        "smtp": EmailSender(clock.now, mail),
         "webhook": WebhookSender(http, clock.now),
-        "console": ConsoleSender(),
+        "console": ConsoleSender(terminal),
     }

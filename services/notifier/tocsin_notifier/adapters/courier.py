@@ -7,7 +7,7 @@ import structlog
 
 from tocsin_notifier.adapters.channels import Channels
 from tocsin_notifier.adapters.gates import Gates, NoRoomError
-from tocsin_notifier.adapters.rate_limit import RateLimiter
+from tocsin_notifier.adapters.rate_limit import Limiter
 from tocsin_notifier.adapters.sending import Letter, SendError
 from tocsin_notifier.adapters.waiting import Waiting
 from tocsin_notifier.core.attempts import Failure, Patience, Retry, after_failure
@@ -77,7 +77,7 @@ class Courier:
     """Carries letters."""
 
     def __init__(
-        self, channels: Channels, limiter: RateLimiter, gates: Gates, clock: Clock, patience: Patience, waits: Waits
+        self, channels: Channels, limiter: Limiter, gates: Gates, clock: Clock, patience: Patience, waits: Waits
     ) -> None:
         self._channels, self._limiter, self._gates, self._clock = channels, limiter, gates, clock
         self._patience, self._waits = patience, waits

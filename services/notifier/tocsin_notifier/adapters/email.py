@@ -11,6 +11,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from html import escape
+from typing import Protocol
 
 import aiosmtplib
 
@@ -20,18 +21,44 @@ from tocsin_playbook.model.channels import SmtpChannel
 from tocsin_runtime.secrets import SecretMissingError, reveal
 from tocsin_schemas.text import clean_line
 
-__all__ = ["EmailSender", "compose"]
+__all__ = ["EmailSender", "Mailer", "SmtpMailer", "compose"]
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([^@\s<>,;:\"()\[\]\\]{1,253})")
 _SUBJECT = 200
 
 
-class EmailSender:
-    """One connection a mail: pages are rare, and an idle connection may be dead."""
+class Mailer(Protocol):
+    """Something that takes a mail: a mail server, or what a simulation has in its place."""
 
-    def __init__(self, now: Callable[[], datetime], *, timeout: float) -> None:
-        self._now = now
+    async def take(self, mail: EmailMessage, smtp: SmtpChannel, password: str | None) -> None:
+        """Hand it over; the caller bounds the time. Raises aiosmtplib's SMTPException and OSError, or a SendError."""
+        ...
+
+
+class SmtpMailer:
+    """A mail server. One connection a mail: pages are rare, and an idle connection may be dead."""
+
+    def __init__(self, timeout: float) -> None:
         self._timeout = timeout
+
+    async def take(self, mail: EmailMessage, smtp: SmtpChannel, password: str | None) -> None:
+        await aiosmtplib.send(
+            mail,
+            hostname=smtp.host,
+            port=smtp.port,
+            username=smtp.username if password is not None else None,
+            password=password,
+            use_tls=smtp.tls == "implicit",
+            start_tls=smtp.tls == "starttls",
+            timeout=self._timeout,
+        )
+
+
+class EmailSender:
+    """Writes mails, hands them over, and sorts what goes wrong."""
+
+    def __init__(self, now: Callable[[], datetime], mailer: Mailer) -> None:
+        self._now, self._mailer = now, mailer
 
     async def send(self, letter: Letter) -> str:
         """The answer is the Message-ID."""
@@ -39,21 +66,13 @@ class EmailSender:
         if smtp is None:
             raise permanent(f"{letter.channel.name} is not e-mail")
         mail = compose(letter.message, smtp, letter.address, self._now())
+        mail["X-Tocsin-Channel"] = letter.channel.name
         try:
             password = reveal(smtp.password) if smtp.password is not None else None
         except SecretMissingError as error:
             raise permanent(f"the password is missing: {error}") from None
         try:
-            await aiosmtplib.send(
-                mail,
-                hostname=smtp.host,
-                port=smtp.port,
-                username=smtp.username if password is not None else None,
-                password=password,
-                use_tls=smtp.tls == "implicit",
-                start_tls=smtp.tls == "starttls",
-                timeout=self._timeout,
-            )
+            await self._mailer.take(mail, smtp, password)
         except (aiosmtplib.SMTPException, OSError) as error:
             raise _sorted(error, password) from None
         return str(mail["Message-ID"])
@@ -73,6 +92,7 @@ def compose(message: Message, smtp: SmtpChannel, address: str, now: datetime) ->
     mail["References"] = root
     mail["X-Tocsin-Incident"] = message.incident
     mail["X-Tocsin-Notification"] = message.notification
+    mail["X-Tocsin-Kind"] = message.kind
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
     if message.is_page:
         mail["Importance"] = "high"

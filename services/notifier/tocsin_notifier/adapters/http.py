@@ -5,13 +5,14 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 import aiohttp
 from aiohttp.http import SERVER_SOFTWARE
 
 from tocsin_notifier.adapters.sending import SendError, permanent, temporary
 
-__all__ = ["Answer", "HttpPoster", "status_error"]
+__all__ = ["Answer", "HttpPoster", "Poster", "status_error"]
 
 MAX_ANSWER = 64 * 1024
 _LONGEST_WAIT = 3600.0
@@ -27,8 +28,18 @@ class Answer:
     body: bytes
 
 
+class Poster(Protocol):
+    """Something that posts: `HttpPoster`, or what a simulation has in its place. The caller bounds the time."""
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Post and read the answer. Raises SendError where there is none, or one that is too long."""
+        ...
+
+    async def close(self) -> None: ...
+
+
 class HttpPoster:
-    """One HTTP client for all channels. The caller bounds the time."""
+    """One HTTP client for all channels."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
@@ -81,18 +92,18 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     return body
 
 
-def status_error(answer: Answer) -> SendError | None:
-    """What a status other than 2xx means; none for 2xx."""
+def status_error(answer: Answer, now: datetime) -> SendError | None:
+    """What a status other than 2xx means; none for 2xx. `now`: when it was answered, aware."""
     if 200 <= answer.status < 300:
         return None
     if answer.status == 429:
-        return temporary("HTTP 429: too many messages", retry_after=_retry_after(answer.headers))
+        return temporary("HTTP 429: too many messages", retry_after=_retry_after(answer.headers, now))
     if answer.status in (408, 425) or answer.status >= 500:
-        return temporary(f"HTTP {answer.status}", retry_after=_retry_after(answer.headers))
+        return temporary(f"HTTP {answer.status}", retry_after=_retry_after(answer.headers, now))
     return permanent(f"HTTP {answer.status}")
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def _retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds of a Retry-After header, which may also be a date (RFC 9110 section 10.2.3)."""
     text = headers.get("retry-after", "").strip()
     if not text:
@@ -104,4 +115,4 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         return None
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max((zoned - datetime.now(UTC)).total_seconds(), 0.0), _LONGEST_WAIT)
+    return min(max((zoned - now).total_seconds(), 0.0), _LONGEST_WAIT)

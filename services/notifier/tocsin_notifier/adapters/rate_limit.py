@@ -7,7 +7,7 @@ or with nonsense in it, the notifier sends at most faster than it should.
 import asyncio
 import hashlib
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -18,7 +18,7 @@ from tocsin_runtime import Clock
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-__all__ = ["RateLimiter"]
+__all__ = ["Limiter", "RateLimiter"]
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +44,16 @@ if not (patient and wait > 0) then
 end
 return string.format('%.6f', wait)
 """
+
+
+class Limiter(Protocol):
+    """What says how long to wait: `RateLimiter`, or what a simulation has in its place."""
+
+    async def wait_for(self, place: Place, rate: Rate, *, patient: bool) -> float:
+        """Seconds to wait before writing there. Who is `patient` and has to wait takes no place, and asks again."""
+        ...
+
+    async def close(self) -> None: ...
 
 
 class RateLimiter:

@@ -6,9 +6,11 @@ https://docs.slack.dev/reference/methods/chat.postMessage
 
 import json
 import re
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
-from tocsin_notifier.adapters.http import Answer, HttpPoster, status_error
+from tocsin_notifier.adapters.http import Answer, Poster, status_error
 from tocsin_notifier.adapters.sending import Letter, permanent, temporary
 from tocsin_notifier.adapters.slack_blocks import blocks_of, fallback_of
 from tocsin_playbook.model.channels import SlackChannel
@@ -36,8 +38,8 @@ _PLAIN_LENGTH = 2000
 class SlackSender:
     """Posts to channels and people."""
 
-    def __init__(self, http: HttpPoster) -> None:
-        self._http = http
+    def __init__(self, http: Poster, now: Callable[[], datetime]) -> None:
+        self._http, self._now = http, now
 
     async def send(self, letter: Letter) -> str:
         """The answer is the message's `ts`, the handle of its thread."""
@@ -61,7 +63,8 @@ class SlackSender:
             raise permanent(f"the token is missing: {error}") from None
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json; charset=utf-8"}
         url = f"{slack.url.rstrip('/')}/chat.postMessage"
-        return _read(await self._http.post(url, json.dumps(body, ensure_ascii=False).encode(), headers))
+        answer = await self._http.post(url, json.dumps(body, ensure_ascii=False).encode(), headers)
+        return _read(answer, self._now())
 
 
 def _post(letter: Letter) -> dict[str, Any]:
@@ -78,7 +81,12 @@ def _post(letter: Letter) -> dict[str, Any]:
         "client_msg_id": message.notification,
         "metadata": {
             "event_type": "tocsin_notification",
-            "event_payload": {"notification": message.notification, "incident": message.incident},
+            "event_payload": {
+                "notification": message.notification,
+                "incident": message.incident,
+                "kind": message.kind,
+                "channel": letter.channel.name,
+            },
         },
     }
     if letter.thread is not None:
@@ -87,9 +95,9 @@ def _post(letter: Letter) -> dict[str, Any]:
     return body
 
 
-def _read(answer: Answer) -> dict[str, Any]:
+def _read(answer: Answer, now: datetime) -> dict[str, Any]:
     """The JSON object of an answer. A failure of HTTP itself is raised."""
-    if (refused := status_error(answer)) is not None:
+    if (refused := status_error(answer, now)) is not None:
         raise refused
     try:
         read = json.loads(answer.body)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 
-from tocsin_notifier.adapters.http import HttpPoster, status_error
+from tocsin_notifier.adapters.http import Poster, status_error
 from tocsin_notifier.adapters.sending import Letter, permanent
 from tocsin_notifier.core.message import Message, plain_text
 from tocsin_runtime.secrets import SecretMissingError, reveal
@@ -25,7 +25,7 @@ _PREFIX = "whsec_"
 class WebhookSender:
     """Posts JSON to the channel's URL."""
 
-    def __init__(self, http: HttpPoster, now: Callable[[], datetime]) -> None:
+    def __init__(self, http: Poster, now: Callable[[], datetime]) -> None:
         self._http = http
         self._now = now
 
@@ -51,7 +51,7 @@ class WebhookSender:
         if key is not None:
             headers["webhook-signature"] = signature(key, message.notification, at, body)
         answer = await self._http.post(webhook.url, body, headers)
-        if (refused := status_error(answer)) is not None:
+        if (refused := status_error(answer, self._now())) is not None:
             raise refused
         return ""
 
@@ -80,6 +80,7 @@ def _body(letter: Letter) -> dict[str, object]:
         "page": message.page,
         "kind": message.kind,
         "severity": message.severity,
+        "channel": letter.channel.name,
         "recipient": letter.address,
         "headline": message.headline,
         "paragraphs": list(message.paragraphs),

@@ -1,0 +1,1 @@
+"""The comparison of what was expected with what was seen."""

@@ -1,0 +1,68 @@
+"""The format of a test file as frozen, typed models: one file a section."""
+
+from tocsin_rehearsal.cases.model.acts import (
+    Acknowledge,
+    Act,
+    AddNote,
+    Approve,
+    Asked,
+    Assign,
+    Doing,
+    Escalate,
+    Fire,
+    Resolve,
+    RunAction,
+    SetSeverity,
+    Silence,
+    StopAutomation,
+)
+from tocsin_rehearsal.cases.model.expect import (
+    ActionExpected,
+    AlertExpected,
+    DeadlineExpected,
+    EventExpected,
+    Expectation,
+    IncidentExpected,
+    MessageExpected,
+    PageExpected,
+)
+from tocsin_rehearsal.cases.model.file import Case, CaseFile
+from tocsin_rehearsal.cases.model.given import Deployment, Feed, ForeignAlert, Given, ProbeResult, SeriesBlock
+from tocsin_rehearsal.cases.model.world import Answer, ChannelTrouble, HttpRule, World
+
+__all__ = [
+    "Acknowledge",
+    "Act",
+    "ActionExpected",
+    "AddNote",
+    "AlertExpected",
+    "Answer",
+    "Approve",
+    "Asked",
+    "Assign",
+    "Case",
+    "CaseFile",
+    "ChannelTrouble",
+    "DeadlineExpected",
+    "Deployment",
+    "Doing",
+    "Escalate",
+    "EventExpected",
+    "Expectation",
+    "Feed",
+    "Fire",
+    "ForeignAlert",
+    "Given",
+    "HttpRule",
+    "IncidentExpected",
+    "MessageExpected",
+    "PageExpected",
+    "ProbeResult",
+    "Resolve",
+    "RunAction",
+    "SeriesBlock",
+    "SetSeverity",
+    "Silence",
+    "StopAutomation",
+    "World",
+]

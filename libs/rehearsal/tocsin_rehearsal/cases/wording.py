@@ -1,0 +1,138 @@
+"""Expectations in words, on one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tocsin_playbook.model import PersonRef
+from tocsin_rehearsal.cases.model import (
+    ActionExpected,
+    AlertExpected,
+    DeadlineExpected,
+    EventExpected,
+    Expectation,
+    IncidentExpected,
+    MessageExpected,
+    PageExpected,
+)
+from tocsin_rehearsal.cases.model.times import WHOLE, shown
+
+NOTHING: Mapping[str, str] = {
+    "alerts": "no alert fires",
+    "pages": "nobody is paged",
+    "actions": "nothing is run",
+    "messages": "no message leaves",
+    "deadlines": "nothing is due",
+    "events": "nothing happens",
+}
+OTHERS: Mapping[str, str] = {
+    "pages": "nobody else is paged",
+    "actions": "nothing else is run",
+    "messages": "no other message leaves",
+    "events": "nothing else happens",
+}
+
+
+def when(expectation: Expectation) -> str:
+    """`at 5m`, `between 5m and 10m`, `by 10m`, `throughout`."""
+    span = expectation.between or expectation.throughout
+    if span == WHOLE:
+        return "throughout"
+    if span is not None and span[1] is not None:
+        word = "between" if expectation.between is not None else "throughout"
+        return f"{word} {shown(span[0])} and {shown(span[1])}"
+    time = expectation.at if expectation.at is not None else expectation.by
+    assert time is not None  # noqa: S101 - the model's validator
+    return f"{expectation.mode} {shown(time)}"
+
+
+def in_words(item: object) -> str:
+    """One item of an expectation."""
+    return _WORDS[type(item)](item)
+
+
+def _with(labels: Mapping[str, str]) -> str:
+    return " {" + ", ".join(f"{name}={value}" for name, value in labels.items()) + "}" if labels else ""
+
+
+def _alert(alert: AlertExpected) -> str:
+    name = f"alert {alert.name}" if alert.name else "an alert"
+    severity = f" ({alert.severity})" if alert.severity else ""
+    source = f" from {alert.source}" if alert.source else ""
+    return f"{name} {'fires' if alert.firing else 'does not fire'}{severity}{source}{_with(alert.labels)}"
+
+
+def _incident(incident: IncidentExpected) -> str:
+    facts = ", ".join(fact for fact in (incident.phase, incident.severity) if fact)
+    tail = f"{': ' if facts else ''}{facts}{_with(incident.labels)}"
+    if incident.count is None:
+        return f"incident {facts}{_with(incident.labels)}".rstrip()
+    if incident.count == 0:
+        return f"no incident{tail}"
+    return f"{incident.count} incident{'s' if incident.count > 1 else ''}{tail}"
+
+
+def _times(times: int | None) -> str:
+    if times is None:
+        return ""
+    return " never" if times == 0 else f" {times} time{'s' if times > 1 else ''}"
+
+
+def _page(page: PageExpected) -> str:
+    who = "somebody" if page.who is None else page.who.name if isinstance(page.who, PersonRef) else str(page.who)
+    said = {"delivered": "is paged", "failed": "could not be paged", "decided": "is to be paged"}[page.outcome]
+    by = f" by {page.channel}" if page.channel else ""
+    facts = ", ".join(fact for fact in (f"level {page.level}" if page.level else "", page.severity or "") if fact)
+    return f"{who} {said}{by}{f' ({facts})' if facts else ''}{_with(page.incident)}{_times(page.times)}"
+
+
+_ACTION_WORDS: Mapping[str, str] = {
+    "started": "is run",
+    "proposed": "is proposed",
+    "approved": "is approved",
+    "succeeded": "is carried out",
+    "failed": "fails",
+    "unknown": "has an unknown outcome",
+    "refused": "is refused",
+    "helped": "helps",
+    "did_not_help": "does not help",
+}
+
+
+def _action(action: ActionExpected) -> str:
+    step = f"step {action.step}" if action.step else "a step"
+    runbook = f" of {action.runbook}" if action.runbook else ""
+    return f"{step}{runbook} {_ACTION_WORDS[action.outcome]}{_with(action.incident)}{_times(action.times)}"
+
+
+def _message(message: MessageExpected) -> str:
+    person = f" for {message.person}" if message.person else ""
+    where = f" by {message.channel}" if message.channel else ""
+    to = f" to {message.to}" if message.to else ""
+    about = f" ({message.about})" if message.about else ""
+    text = " containing " + " and ".join(repr(each) for each in message.containing) if message.containing else ""
+    return f"message{person}{where}{to}{about}{text}{_with(message.incident)}{_times(message.times)}"
+
+
+def _deadline(deadline: DeadlineExpected) -> str:
+    level = f" to level {deadline.level}" if deadline.level else ""
+    due = f" at {shown(deadline.due)}" if deadline.due is not None else ""
+    return f"{deadline.kind.value}{level} is due{due}{_with(deadline.incident)}"
+
+
+def _event(event: EventExpected) -> str:
+    fields = ", ".join(f"{name}={value}" for name, value in event.fields.items())
+    return f"{event.type}{f' with {fields}' if fields else ''}{_with(event.incident)}{_times(event.times)}"
+
+
+# `Any`: each row takes an item of its own type.
+_WORDS: Mapping[type[object], Callable[[Any], str]] = {
+    AlertExpected: _alert,
+    IncidentExpected: _incident,
+    PageExpected: _page,
+    ActionExpected: _action,
+    MessageExpected: _message,
+    DeadlineExpected: _deadline,
+    EventExpected: _event,
+}
