@@ -8,13 +8,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import decisions, footprint, latency
+from bench import decisions, footprint, latency, rehearsal
 from bench.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "decisions": decisions.measure,
     "footprint": footprint.measure,
     "latency": latency.measure,
+    "rehearsal": rehearsal.measure,
 }
 RESULTS = Path(__file__).parent / "results"
 

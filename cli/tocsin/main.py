@@ -11,6 +11,8 @@ from rich.console import Console
 
 from tocsin import incidents as show_incidents
 from tocsin.operator import NotReachableError, Operator, ProblemError
+from tocsin.record import record
+from tocsin.replay import replay
 from tocsin.services import SERVICES, build_of, settings_of
 from tocsin_runtime import run as run_service
 from tocsin_runtime.settings import describe
@@ -142,6 +144,10 @@ def run_tests(
         watch(options, out)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
+
+
+app.command()(record)
+app.command()(replay)
 
 
 @playbook_commands.command("push")

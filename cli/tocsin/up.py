@@ -5,8 +5,8 @@ first one ended: the streams, the timeline and the identities are in the folder.
 """
 
 import os
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from tocsin_testkit.nats import NatsServer
 from tocsin_testkit.processes import ServerError
 from tocsin_testkit.valkey import ValkeyServer
 
-__all__ = ["AlreadyRunningError", "UpOptions", "up"]
+__all__ = ["AlreadyRunningError", "Servers", "UpOptions", "host_of", "servers", "up"]
 
 log = structlog.get_logger(__name__)
 
@@ -58,19 +58,15 @@ def up(options: UpOptions, console: Console) -> int:
     place.prepare()
     with ExitStack() as stack:
         try:
-            nats = stack.enter_context(
-                NatsServer(
-                    place.folder / "nats",
-                    port=None if options.any_port else options.nats_port,
-                    users=users(place.passwords()),
-                )
+            port = None if options.any_port else options.nats_port
+            running_servers = stack.enter_context(
+                servers(place, nats_port=port, redis_url=options.redis_url, with_valkey=not options.redis_url)
             )
-            redis_url = options.redis_url or stack.enter_context(ValkeyServer(place.folder / "valkey")).url
         except ServerError as error:
             console.print(f"[red]cannot start:[/red] {error}", highlight=False)
             return 1
         try:
-            return uvloop.run(_serve(options, place, nats, redis_url, console))
+            return uvloop.run(_serve(options, place, running_servers, console))
         except PlaybookError as error:
             console.print(str(error), style="red", highlight=False, markup=False)
             return 1
@@ -78,14 +74,38 @@ def up(options: UpOptions, console: Console) -> int:
             place.withdraw()
 
 
-async def _serve(options: UpOptions, place: Place, nats: NatsServer, redis_url: str, console: Console) -> int:
-    await _push_playbooks(options, place, nats, console)
-    hosts = [_host(service, options, place, nats, redis_url) for service in SERVICES]
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """What the services of a folder run on."""
+
+    nats: NatsServer
+    redis_url: str | None
+
+
+@contextmanager
+def servers(
+    place: Place, *, nats_port: int | None = None, redis_url: str | None = None, with_valkey: bool = True
+) -> Iterator[Servers]:
+    """nats-server with the identities of this folder, and Valkey if it is wanted, until the block ends.
+
+    Without a port it is a free one. Raises ServerError where one of them does not come up.
+    """
+    with ExitStack() as stack:
+        nats = stack.enter_context(NatsServer(place.folder / "nats", port=nats_port, users=users(place.passwords())))
+        if with_valkey:
+            redis_url = stack.enter_context(ValkeyServer(place.folder / "valkey")).url
+        yield Servers(nats, redis_url)
+
+
+async def _serve(options: UpOptions, place: Place, on: Servers, console: Console) -> int:
+    await _push_playbooks(options, place, on.nats, console)
+    more = {"http_port": 0} if options.any_port else {}
+    hosts = [host_of(service, place, on, **more) for service in SERVICES]
     ports = {host.service: host.ops.url for host in hosts}
     reach = Reach(
-        nats_url=nats.url,
-        nats_monitor_url=nats.monitor_url,
-        redis_url=redis_url,
+        nats_url=on.nats.url,
+        nats_monitor_url=on.nats.monitor_url,
+        redis_url=on.redis_url or "",
         console_url=ports["recorder"],
         alertmanager_url=ports["detector"],
         pid=os.getpid(),
@@ -101,20 +121,19 @@ async def _serve(options: UpOptions, place: Place, nats: NatsServer, redis_url: 
     return await serve(hosts, when_up=announce)
 
 
-def _host(service: str, options: UpOptions, place: Place, nats: NatsServer, redis_url: str) -> Host[Any]:
+def host_of(service: str, place: Place, on: Servers, **more: Any) -> Host[Any]:
+    """One service of this folder, not started yet. `more` are settings of its own, which win."""
     model = settings_of(service)
     given: dict[str, Any] = {
-        "nats_url": nats.url,
+        "nats_url": on.nats.url,
         "nats_user": service,
         "nats_password": place.passwords()[service],
-        "nats_monitor_url": nats.monitor_url,
-        "redis_url": redis_url,
+        "nats_monitor_url": on.nats.monitor_url,
+        "redis_url": on.redis_url,
     }
-    if options.any_port:
-        given["http_port"] = 0
     if "database_url" in model.model_fields:
         given["database_url"] = f"sqlite+aiosqlite:///{place.folder / 'timeline.db'}"
-    return Host(load_settings(model, **given), build_of(service))
+    return Host(load_settings(model, **{**given, **more}), build_of(service))
 
 
 async def _push_playbooks(options: UpOptions, place: Place, nats: NatsServer, console: Console) -> None:

@@ -8,6 +8,8 @@ from tocsin.reference.catalogue import catalogue
 from tocsin.reference.commands import commands_page
 from tocsin.reference.settings import settings_page
 from tocsin_playbook.schema import playbook_schema
+from tocsin_rehearsal.cases.reference import reference
+from tocsin_rehearsal.cases.schema import FILE_NAME, cases_schema
 from tocsin_schemas import PAYLOADS
 
 __all__ = ["documents"]
@@ -20,6 +22,8 @@ def documents() -> Mapping[str, str]:
         for name, model in sorted(PAYLOADS.items())
     }
     made["schemas/playbook.schema.json"] = _json(playbook_schema(), sort_keys=True)
+    made[f"schemas/{FILE_NAME}"] = _json(cases_schema(), sort_keys=True)
+    made["playbook-tests.md"] = reference()
     made["asyncapi.json"] = _json(asyncapi_document(), sort_keys=True)
     made["events.md"] = catalogue()
     made["settings.md"] = settings_page()

@@ -10,9 +10,11 @@ Nothing in it is random but what the seed decides; the same calls give the same 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 
-from tocsin_playbook import Playbook, load_checked
+from tocsin_playbook import Loaded, Playbook, load_checked
+from tocsin_recorder.core.summary import Summary
 from tocsin_rehearsal.bus.broker import Broker
 from tocsin_rehearsal.bus.faults import Calm, Faults
 from tocsin_rehearsal.bus.streams import ToWrite
@@ -24,6 +26,7 @@ from tocsin_rehearsal.outside.senders import ForeignAlert, Senders
 from tocsin_rehearsal.outside.web import Call, Web
 from tocsin_rehearsal.replicas import SERVICES, Replica, settings_for
 from tocsin_rehearsal.time import VirtualClock
+from tocsin_rehearsal.views import Action, Line, actions_in, incidents_in, timeline_of
 from tocsin_rehearsal.wiring import Outside, wired
 from tocsin_schemas import Command, Envelope, Event, Payload, PlaybookPublished, PlaybookRef, caused_by
 from tocsin_schemas.ids import derive_id
@@ -111,7 +114,7 @@ class World:
 
     def publish(self, text: str) -> PlaybookRef:
         """Put a playbook in force. Raises PlaybookError."""
-        loaded = load_checked(text, source="playbook")
+        loaded = _checked(text)
         ref = PlaybookRef(name=loaded.playbook.metadata.name, revision=loaded.revision)
         self.playbooks.append(loaded.playbook)
         published = PlaybookPublished(playbook=ref, text=text)
@@ -150,6 +153,11 @@ class World:
 
     def _write(self, subject: str, cause: str, incident: str, data: Payload) -> str:
         envelope = caused_by(cause, 0, "operator", incident, self.now, data)
+        self.send(subject, envelope)
+        return envelope.id
+
+    def send(self, subject: str, envelope: Envelope[Payload]) -> None:
+        """Publish this message as it is, now; while the broker is away or full, again and again until it is taken."""
         message = ToWrite(subject, envelope, envelope.id)
 
         def write() -> None:
@@ -159,7 +167,6 @@ class World:
                 self.loop.call_later(1.0, write)
 
         self.loop.call_soon(write)
-        return envelope.id
 
     # --- failures -----------------------------------------------------------------------------------------------------
 
@@ -219,9 +226,30 @@ class World:
         """Every request that reached a target."""
         return self.web.calls
 
+    @property
+    def timeline(self) -> list[Line]:
+        """Every event of the log in words, as `1m30s Paged grace (level 2): nobody has answered yet`."""
+        return timeline_of(self.log, self.start)
+
+    @property
+    def incidents(self) -> list[Summary]:
+        """Every incident as it stands now, in the order in which they were opened."""
+        return incidents_in(self.log)
+
+    @property
+    def actions(self) -> list[Action]:
+        """Every action of a runbook, and what became of it, in the order in which they were proposed."""
+        return actions_in(self.log, self.start)
+
     def close(self) -> None:
         """Drop it all."""
         self.loop.close()
+
+
+@lru_cache(maxsize=32)
+def _checked(text: str) -> Loaded:
+    """Thousands of worlds have the same playbook."""
+    return load_checked(text, source="playbook")
 
 
 def _building(service: str, outside: Outside, clock: VirtualClock) -> Callable[[Life], Callable[[Any], None]]:

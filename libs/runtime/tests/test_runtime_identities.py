@@ -80,7 +80,16 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
         )
     },
     "reading the log": ("$JS.API.DIRECT.GET.INCIDENTS",),
-    "reading other streams": ("$JS.API.DIRECT.GET.COMMANDS", "$JS.API.STREAM.MSG.GET.INCIDENTS"),
+    "reading to record": tuple(
+        f"$JS.API.DIRECT.GET.{name}" for name in ("ALERTS", "COMMANDS", "TIMERS", "PLAYBOOKS", "DEADLETTERS")
+    ),
+    "reading samples": ("$JS.API.DIRECT.GET.METRICS",),
+    "reading otherwise": tuple(
+        f"$JS.API.{what}"
+        for stream in STREAMS
+        for what in (f"STREAM.MSG.GET.{stream.name}", f"DIRECT.GET.{stream.name}.tocsin.x")
+    ),
+    "following a work queue": ("$JS.API.CONSUMER.CREATE.COMMANDS.mine", "$JS.API.CONSUMER.MSG.NEXT.COMMANDS.mine"),
 }
 
 ALLOWED: Mapping[str, set[str]] = {
@@ -89,7 +98,7 @@ ALLOWED: Mapping[str, set[str]] = {
     "remediator": {"events of the remediator", "reading the log"},
     "notifier": {"events of the notifier", "reading the log"},
     "recorder": {"events of the recorder", "reading the log"},
-    "operator": {"commands", "playbooks", "alerts", "reading the log"},
+    "operator": {"commands", "playbooks", "alerts", "reading the log", "reading to record"},
     "source": {"alerts", "samples"},
 }
 

@@ -33,7 +33,17 @@ _SAYS: Mapping[str, tuple[str, ...]] = {
     "source": (ALERTS, "tocsin.metrics.*"),
 }
 
-_READS_THE_LOG = {"escalator", "remediator", "notifier", "recorder", "operator"}
+_READS: Mapping[str, tuple[str, ...]] = {
+    "detector": (),
+    "escalator": ("INCIDENTS",),
+    "remediator": ("INCIDENTS",),
+    "notifier": ("INCIDENTS",),
+    "recorder": ("INCIDENTS",),
+    # To record them. Getting messages takes nothing away, also from a work queue; samples are not recorded.
+    "operator": ("ALERTS", "INCIDENTS", "COMMANDS", "TIMERS", "PLAYBOOKS", "DEADLETTERS"),
+    "source": (),
+}
+"""Streams whose messages it may get by sequence, subject or time."""
 
 IDENTITIES: tuple[str, ...] = tuple(_SAYS)
 """The five services, the operator (command line, console) and a source of foreign alerts."""
@@ -51,8 +61,7 @@ def permissions(identity: str) -> dict[str, Any]:
             publish.append(f"$JS.ACK.{place}.>")
     for followed in _FOLLOWED[identity]:
         publish += [f"$JS.API.CONSUMER.{verb}.{followed}.*" for verb in ("INFO", "CREATE", "MSG.NEXT")]
-    if identity in _READS_THE_LOG:
-        publish.append("$JS.API.DIRECT.GET.INCIDENTS")
+    publish += [f"$JS.API.DIRECT.GET.{read}" for read in _READS[identity]]
     # Who follows a stream may make consumers of any name there, but must not touch those that others share work with.
     foreign = [
         f"$JS.API.CONSUMER.{verb}.{spec.stream}.{spec.name}"

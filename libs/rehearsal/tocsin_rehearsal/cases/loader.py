@@ -160,9 +160,8 @@ class _Playbooks:
             at = positions.value(place)
             try:
                 self.loaded.append(_load(file.read_bytes(), str(file)))
-            except (OSError, ValueError) as error:  # ValueError: a name with a null character
-                reason = error.strerror if isinstance(error, OSError) else "this is no name of a file"
-                message, expected = f"the playbook cannot be read: {reason}", "a file, relative to this one"
+            except OSError as error:
+                message, expected = f"the playbook cannot be read: {error.strerror}", "a file, relative to this one"
                 self.problems.append(Problem(str(path), at.line, at.column, place, message, expected))
             except PlaybookError as error:
                 first = error.problems[0]
@@ -196,5 +195,5 @@ def _files(path: Path, document: CaseFile) -> Iterator[Finding]:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except ValueError:  # a null character
+    except OSError:  # a name that is too long
         return False

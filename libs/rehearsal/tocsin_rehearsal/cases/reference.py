@@ -36,8 +36,8 @@ tests:
       - {between: [5m, 20m], nobody_paged: true}
 ```
 
-Where a list is wanted, its only item may stand for it. Where a mapping is wanted, the text of the key that is marked
-with * may stand for it: `acknowledge: ada` is `acknowledge: {by: ada}`.
+Where a key is marked with *, its text may stand for the whole mapping: `acknowledge: ada` is
+`acknowledge: {by: ada}`.
 
 ## What the times of an expectation mean
 
@@ -51,6 +51,9 @@ with * may stand for it: `acknowledge: ada` is `acknowledge: {by: ada}`.
 
 Two items of a list are met by two happenings: who expects two pages to ada sees one page as a difference.
 """
+
+
+_OURS = CaseFile.__module__.rpartition(".")[0]
 
 
 def reference() -> str:
@@ -73,7 +76,7 @@ def _sections(root: type[Section]) -> Iterator[type[Section]]:
 
 
 def _inside(annotation: object) -> Iterator[type[Section]]:
-    if isinstance(annotation, type) and issubclass(annotation, Section):
+    if isinstance(annotation, type) and issubclass(annotation, Section) and annotation.__module__.startswith(_OURS):
         yield annotation
     for argument in get_args(annotation):
         yield from _inside(argument)
@@ -81,36 +84,38 @@ def _inside(annotation: object) -> Iterator[type[Section]]:
 
 def _section(section: type[Section], short: str | None) -> str:
     schema = section.model_json_schema(by_alias=True)
-    required = set(schema.get("required", ()))
+    required, shared = set(schema.get("required", ())), schema.get("$defs", {})
     about = " ".join((inspect.getdoc(section) or "").split())
+    says = {field.alias or name: field.description or "" for name, field in section.model_fields.items()}
     rows = "".join(
-        f"| `{name}`{'*' if name == short else ''} | {_type(of)}{'' if name in required else ' (optional)'} "
-        f"| {_one_line(of)} |\n"
+        f"| `{name}`{'*' if name == short else ''} | {_type(of, shared)}{'' if name in required else ' (optional)'} "
+        f"| {says[name]} |\n"
         for name, of in schema["properties"].items()
     )
     if isinstance(extra := schema.get("additionalProperties"), Mapping):
-        rows += f"| *a channel* | {_type(extra)} (optional) | What happens to messages in this channel. |\n"
+        rows += f"| *a channel* | {_type(extra, shared)} (optional) | What happens to messages in this channel. |\n"
     return f"\n## {_title(section.__name__)}\n\n{about}\n\n| key | | what it says |\n| --- | --- | --- |\n{rows}"
 
 
-def _one_line(schema: Mapping[str, Any]) -> str:
-    return str(schema.get("description", "")).replace("\n", " ").replace("|", "\\|")
-
-
 def _title(name: str) -> str:
+    if name.endswith("Expected"):
+        return f"Expected {name.removesuffix('Expected').lower()}"
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
     return words[:1].upper() + words[1:]
 
 
-def _type(schema: Mapping[str, Any]) -> str:
-    """What may stand there, in words."""
+def _type(schema: Mapping[str, Any], shared: Mapping[str, Any]) -> str:
+    """What may stand there, in words. `shared`: the schema's `$defs`."""
     match schema:
         case {"$ref": str(ref)}:
-            title = _title(ref.rsplit("/", 1)[-1])
-            return f"[{title.lower()}](#{title.lower().replace(' ', '-')})"
+            name = ref.rsplit("/", 1)[-1]
+            if "properties" not in shared.get(name, {}):
+                return _type(shared.get(name, {}), shared)
+            title = _title(name).lower()
+            return f"[{title}](#{title.replace(' ', '-')})"
         case {"anyOf": [*options]} | {"oneOf": [*options]}:
-            kinds = [_type(each) for each in options if each.get("type") != "null" and not _is_short(each)]
-            return " or ".join(dict.fromkeys(kinds))
+            kinds = [_type(each, shared) for each in options if each.get("type") != "null" and not _is_short(each)]
+            return " or ".join(dict.fromkeys(_several(kind, kinds) for kind in kinds))
         case {"enum": [*words]}:
             return ", ".join(f"`{word}`" for word in words)
         case {"const": word}:
@@ -118,19 +123,28 @@ def _type(schema: Mapping[str, Any]) -> str:
         case {"type": "array", "maxItems": 2, "minItems": 2}:
             return "two times"
         case {"type": "array", "items": Mapping() as item}:
-            return f"list of {_type(item)}"
+            return f"{_LIST}{_type(item, shared)}"
         case {"type": "object", "additionalProperties": Mapping() as values}:
-            return f"mapping to {_type(values)}"
+            return f"mapping to {_type(values, shared)}"
         case {"type": "string", "examples": [*examples]}:
-            return f"text such as `{examples[1 if len(examples) > 1 else 0]}`"
+            word = "time" if _TIME.fullmatch(str(examples[0])) else "text"
+            return f"{word} such as `{examples[-1]}`"
         case _:
             return _WORDS.get(str(schema.get("type")), "anything")
+
+
+def _several(kind: str, kinds: list[str]) -> str:
+    """`X or a list of them`, where both may stand."""
+    one = kind.removeprefix(_LIST)
+    return f"{one} or a list of them" if {one, _LIST + one} <= set(kinds) else kind
 
 
 def _is_short(schema: Mapping[str, Any]) -> bool:
     return str(schema.get("description", "")).startswith("for short: ")
 
 
+_LIST = "list of "
+_TIME = re.compile(r"[0-9]+(ms|s|m|h|d)")
 _WORDS: Mapping[str, str] = {
     "string": "text",
     "integer": "whole number",

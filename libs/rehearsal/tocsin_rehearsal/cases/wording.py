@@ -40,8 +40,8 @@ def when(expectation: Expectation) -> str:
     if span == WHOLE:
         return "throughout"
     if span is not None and span[1] is not None:
-        word = "between" if expectation.between is not None else "throughout"
-        return f"{word} {shown(span[0])} and {shown(span[1])}"
+        words = ("between", "and") if expectation.between is not None else ("throughout", "to")
+        return f"{words[0]} {shown(span[0])} {words[1]} {shown(span[1])}"
     time = expectation.at if expectation.at is not None else expectation.by
     assert time is not None  # noqa: S101 - the model's validator
     return f"{expectation.mode} {shown(time)}"
@@ -67,7 +67,7 @@ def _incident(incident: IncidentExpected) -> str:
     facts = ", ".join(fact for fact in (incident.phase, incident.severity) if fact)
     tail = f"{': ' if facts else ''}{facts}{_with(incident.labels)}"
     if incident.count is None:
-        return f"incident {facts}{_with(incident.labels)}".rstrip()
+        return f"incident{' ' if facts else ''}{facts}{_with(incident.labels)}"
     if incident.count == 0:
         return f"no incident{tail}"
     return f"{incident.count} incident{'s' if incident.count > 1 else ''}{tail}"
@@ -76,7 +76,7 @@ def _incident(incident: IncidentExpected) -> str:
 def _times(times: int | None) -> str:
     if times is None:
         return ""
-    return " never" if times == 0 else f" {times} time{'s' if times > 1 else ''}"
+    return ", never" if times == 0 else ", exactly once" if times == 1 else f", exactly {times} times"
 
 
 def _page(page: PageExpected) -> str:

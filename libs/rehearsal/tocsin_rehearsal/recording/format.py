@@ -13,12 +13,13 @@ import binascii
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 from pydantic_core import to_json
 
 from tocsin_schemas import Envelope, Payload, decode
@@ -44,6 +45,7 @@ FORMAT = 1
 MAX_LINE = 2 * 1024 * 1024
 """Bytes of one line. A message of NATS is at most one MiB; in base64 with its headers it stays below this."""
 
+_HEADER_NAME = re.compile(r"[!-9;-~]{1,256}")
 _TIME = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?Z", re.ASCII)
 
 
@@ -57,7 +59,10 @@ class LineError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One message as it stood in its stream. `time` is RFC 3339 in UTC with nine digits, so it sorts as text."""
+    """One message as it stood in its stream. `time` is RFC 3339 in UTC with nine digits, so it sorts as text.
+
+    `is_unambiguous`: the payload is JSON that was found to read in one way only, and need not be asked again.
+    """
 
     stream: str
     sequence: int
@@ -65,6 +70,7 @@ class Recorded:
     subject: str
     headers: tuple[tuple[str, str], ...]
     data: bytes
+    is_unambiguous: bool = field(default=False, compare=False)
 
     @property
     def moment(self) -> datetime:
@@ -73,7 +79,7 @@ class Recorded:
 
     def decode(self) -> Envelope[Payload]:
         """What it says. Raises EnvelopeError where it is no message of ours."""
-        return decode(dict(self.headers), self.data, sequence=self.sequence)
+        return decode(dict(self.headers), self.data, sequence=self.sequence, trusted=self.is_unambiguous)
 
 
 class Meta(BaseModel):
@@ -94,21 +100,32 @@ class Meta(BaseModel):
 
 
 class _Line(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", regex_engine="python-re")
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
-    stream: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
+    stream: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
     sequence: Annotated[int, Field(ge=1, lt=2**63)]
     time: str
-    subject: Annotated[str, Field(pattern=r"^[!-~]{1,1024}\Z")]
-    headers: tuple[
-        tuple[
-            Annotated[str, Field(pattern=r"^[!-9;-~]{1,256}\Z")],
-            Annotated[str, Field(pattern=r"^[^\r\n\x00]{0,65536}\Z")],
-        ],
-        ...,
+    subject: Annotated[str, Field(pattern=r"^[!-~]{1,1024}$")]
+    headers: list[
+        Annotated[
+            list[Annotated[str, Field(max_length=65_536, pattern=r"^[^\r\n\x00]*$")]], Field(min_length=2, max_length=2)
+        ]
     ] = Field(max_length=256)
-    data: dict[str, JsonValue] | None = None
+    data: dict[str, Any] | None = None  # `Any`: checked already, it comes out of our own reader of JSON
     base64: str | None = None
+
+    @field_validator("headers")
+    @classmethod
+    def _have_names(cls, headers: list[list[str]]) -> list[list[str]]:
+        for name, _ in headers:
+            if not _is_header_name(name):
+                raise ValueError(f"{name[:64]!r} is not the name of a header")
+        return headers
+
+
+@lru_cache(maxsize=1024)
+def _is_header_name(name: str) -> bool:
+    return _HEADER_NAME.fullmatch(name) is not None
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -168,16 +185,17 @@ def decode_meta(line: bytes) -> Meta:
 
 def decode_line(line: bytes) -> Recorded:
     """Read one message's line. Raises LineError naming the field."""
-    _document(line)  # refuses what two readers could read in two ways
+    document = _document(line)
     try:
-        read = _Line.model_validate_json(line)
+        read = _Line.model_validate(document)
     except ValidationError as error:
         raise _first_problem(error) from None
     try:
         time = exact_time(read.time)
     except ValueError as error:
         raise LineError("time", str(error)) from None
-    return Recorded(read.stream, read.sequence, time, read.subject, read.headers, _payload(read))
+    headers = tuple((name, value) for name, value in read.headers)
+    return Recorded(read.stream, read.sequence, time, read.subject, headers, _payload(read), read.data is not None)
 
 
 def exact_time(text: str) -> str:

@@ -39,6 +39,9 @@ REFUSED_SERIES = Counter("tocsin_rule_series_refused_total", "Series whose label
 MAX_UNTOLD = 10_000
 """Events that wait for the bus. With more, nothing is evaluated until they are told."""
 
+_WITHOUT_RULES = 60.0
+"""Seconds between two looks where only alerts of rules that are gone can be told of."""
+
 _RETENTION_MARGIN = timedelta(minutes=1)
 
 
@@ -139,6 +142,8 @@ class Watch:
 
     async def _evaluate_for_ever(self) -> None:
         every = self._playbook.detect.every.total_seconds()
+        if not self.plan.rules:
+            every = max(every, _WITHOUT_RULES)
         due = self._clock.monotonic()
         while True:
             if self._clock_holds():

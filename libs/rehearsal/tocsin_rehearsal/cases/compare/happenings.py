@@ -119,7 +119,8 @@ def _instead(item: Happening, expectation: Expectation, seen: Seen) -> str:
     if isinstance(item, MessageExpected) and item.containing:
         return _nearest_message(item, seen.of(kind, begin, end))
     like = [moment for moment in seen.of(kind, begin, end) if _is_like(item, moment)]
-    return _at(like[0]) if like else "nothing of the kind"
+    same = [moment for moment in like if fits(item, moment, seen, any_outcome=True)]
+    return _at((same[-1:] or like)[0]) if like else "nothing of the kind"
 
 
 def _nearest_message(item: MessageExpected, sent: Sequence[Moment]) -> str:

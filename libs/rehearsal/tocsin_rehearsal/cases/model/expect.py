@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema, model_validator
 
 from tocsin_playbook.model.base import Section, exactly_one, refuse
 from tocsin_playbook.model.communicate import TemplateName
@@ -73,22 +73,27 @@ class IncidentExpected(Section):
     )
 
 
-def _page_target(value: object) -> object:
-    return f"person:{value}" if isinstance(value, str) and ":" not in value else value
-
-
-def _person_or_place(target: AnyTarget) -> AnyTarget:
+def parse_who(value: object) -> AnyTarget:
+    """`"ada"` → PersonRef(name="ada"); a place as in a playbook. Teams and schedules are several people over time."""
+    target = parse_target(f"person:{value}" if isinstance(value, str) and ":" not in value else value)
     if isinstance(target, PersonRef | ChannelRef):
         return target
     raise refuse(f"{target} is no person", "who is to be paged: a person, or channel:<channel>:<address>")
 
 
+Who = Annotated[
+    Target,
+    BeforeValidator(parse_who),
+    WithJsonSchema({"type": "string", "examples": ["channel:slack:#incidents", "ada"]}),
+]
+
+
 class PageExpected(Section):
     """Somebody is paged."""
 
-    who: (
-        Annotated[Target, BeforeValidator(lambda value: _person_or_place(parse_target(_page_target(value))))] | None
-    ) = Field(default=None, description="The person, or the place as `channel:slack:#incidents`; default: anybody.")
+    who: Who | None = Field(
+        default=None, description="The person, or the place as `channel:slack:#incidents`; default: anybody."
+    )
     channel: Token | None = Field(default=None, description="The channel it goes by.")
     level: PositiveCount | None = Field(default=None, description="The escalation level, from 1.")
     severity: SeverityName | None = Field(default=None, description="The incident's severity then.")
