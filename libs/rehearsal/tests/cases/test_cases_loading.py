@@ -90,7 +90,7 @@ def test_equal_cases_have_places_of_their_own(folder: Path) -> None:
 
 
 def test_the_only_source_of_series_need_not_be_named(folder: Path) -> None:
-    (folder / "night.jsonl").write_text("")
+    (folder / "night.jsonl").write_text("up 1 1700000000000\n")
     given = "    given: {interval: 1s, series: [{from: 2s, values: {up: 1}}, {source: shop, interval: 5s, file: night.jsonl}]}\n"
     loaded = load_cases(write(folder, HEAD + given + EXPECTED))
     one, other = loaded.feeds(loaded.cases[0])

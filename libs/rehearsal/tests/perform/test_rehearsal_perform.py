@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tocsin_rehearsal.cases.loader import load_cases
+from tocsin_rehearsal.cases.loader import CasesError, load_cases
 from tocsin_rehearsal.cases.results import Result
 from tocsin_rehearsal.perform.case import perform, result_of
 from tocsin_rehearsal.perform.coverage import Coverage
@@ -130,6 +130,41 @@ def test_a_service_that_breaks_is_an_error_and_not_a_failure(play: Play, monkeyp
     result = play(f"{GIVEN}    expect: [{{by: 5s, pages: {{who: ada}}}}]\n")
     assert result.error is not None
     assert "escalator-1 has died" in result.error
+
+
+def recorded(seconds: range, errors: int) -> str:
+    lines = []
+    for second in seconds:
+        for code, each in (("500", errors), ("200", 10)):
+            series = f'storefront_requests_total{{route="/checkout", code="{code}"}}'
+            lines.append(f"{series} {second * each} {1_700_000_000 + second}\n")
+    return "".join(lines) + "# EOF\n"
+
+
+def test_recorded_series_are_shown_with_their_own_spacing(play: Play, tmp_path: Path) -> None:
+    (tmp_path / "night.om").write_text(recorded(range(60), errors=10))
+    given = "    given: {interval: 1s, series: [{file: night.om, from: 10s}]}\n"
+    expect = "    expect: [{at: 9s, alerts: none}, {between: [10s, 20s], alerts: CheckoutErrors}]\n"
+    text = f"{given}{expect}    until: 2m\n"
+    result = play(text)
+    assert result.passed, said(result) + result.shown
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "the recording has no samples"),
+        (b"a 1\n", "the recording has a sample without a time: a"),
+        (b"a{ 1 2\n", "line 1"),
+        (b"\xff\xfe", "the recording cannot be read: UnicodeDecodeError"),
+    ],
+)
+def test_what_is_no_recording_is_said_at_its_place(play: Play, tmp_path: Path, content: bytes, problem: str) -> None:
+    (tmp_path / "night.om").write_bytes(content)
+    with pytest.raises(CasesError) as raised:
+        play("    given: {series: [{file: night.om}]}\n    expect: [{throughout: true, pages: none}]\n    until: 1m\n")
+    assert "test.yaml:6:29: " in str(raised.value)
+    assert problem in str(raised.value)
 
 
 def test_coverage_counts_what_was_reached_and_names_the_rest(tmp_path: Path) -> None:

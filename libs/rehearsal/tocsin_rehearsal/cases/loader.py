@@ -21,6 +21,7 @@ from tocsin_rehearsal.cases.checks.finding import Check, Finding
 from tocsin_rehearsal.cases.known import known_of
 from tocsin_rehearsal.cases.messages import explain_all
 from tocsin_rehearsal.cases.model import Case, CaseFile, Feed
+from tocsin_rehearsal.outside.metrics import RecordingError, read_recording
 
 CHECKS: tuple[Check, ...] = (
     given.series,
@@ -187,9 +188,26 @@ def _load(text: bytes, source: str) -> Loaded:
 def _files(path: Path, document: CaseFile) -> Iterator[Finding]:
     for number, case in enumerate(document.tests):
         for feed in case.given.feeds:
-            if feed.file is not None and not _is_file(path.parent / feed.file):
-                place: Place = ("tests", number, "given", *feed.path)
+            if feed.file is None:
+                continue
+            place: Place = ("tests", number, "given", *feed.path)
+            if not _is_file(path.parent / feed.file):
                 yield Finding(place, f"there is no file {feed.file[:80]!r}", "a recorded file, relative to this one")
+            elif problem := _unreadable(path.parent / feed.file):
+                yield Finding(
+                    place, problem, "samples with their times, as `promtool tsdb dump-openmetrics` writes them"
+                )
+
+
+def _unreadable(path: Path) -> str | None:
+    """What is wrong with a recording of series."""
+    try:
+        read_recording(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        return f"the recording cannot be read: {type(error).__name__}"
+    except RecordingError as error:
+        return str(error)
+    return None
 
 
 def _is_file(path: Path) -> bool:

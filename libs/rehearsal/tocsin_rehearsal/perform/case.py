@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from tocsin_playbook import Playbook
@@ -18,12 +19,16 @@ from tocsin_rehearsal.cases.model.times import shown
 from tocsin_rehearsal.cases.results import Result
 from tocsin_rehearsal.cases.seen import Seen
 from tocsin_rehearsal.cases.side_by_side import side_by_side
+from tocsin_rehearsal.outside.metrics import read_recording
 from tocsin_rehearsal.perform.acts import Stagehand
 from tocsin_rehearsal.perform.coverage import Coverage
 from tocsin_rehearsal.perform.outsides import set_channel, set_rules
 from tocsin_rehearsal.world import ServiceDiedError, World
 
 __all__ = ["Performance", "perform", "result_of"]
+
+_HOLDS = 4
+"""Intervals for which a recorded sample is shown where no other follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,11 @@ def _set_up(world: World, stagehand: Stagehand, file: TestFile, case: Case) -> N
     world.leases.is_up = given.world.redis != "down"
     for feed in file.feeds(case):
         source = feed.source or ""
-        world.at(feed.begins, partial(world.feed, source, dict(feed.values), every=feed.interval))
+        if feed.file is None:
+            world.at(feed.begins, partial(world.feed, source, dict(feed.values), every=feed.interval))
+        else:
+            recording = read_recording(Path(feed.file).read_text(encoding="utf-8"))
+            world.at(feed.begins, partial(world.metrics.play, source, recording, _HOLDS * feed.interval))
     for alert in given.alerts:
         lasts = None if alert.until is None else alert.until - alert.begins
         world.at(alert.begins, partial(stagehand.fire, alert.labels, alert.annotations, lasts))

@@ -45,7 +45,12 @@ class SeriesBlock(Section):
     )
     begins: Offset = Field(default=timedelta(), alias="from", description="When the first value is seen; default 0s.")
     values: Values | None = Field(default=None, description="Series → values in promtool's notation.")
-    file: Line | None = Field(default=None, description="A recorded file instead, relative to this one.")
+    file: Line | None = Field(
+        default=None,
+        description="Recorded series instead: a file, relative to this one, with samples and their times, as "
+        "`promtool tsdb dump-openmetrics` writes it. Its first sample is seen at `from`; each holds until the next of "
+        "its series, four intervals at most.",
+    )
 
     @model_validator(mode="after")
     def _one_origin(self) -> SeriesBlock:
