@@ -14,6 +14,7 @@ from tocsin.main import app
 from tocsin.testing import TestOptions, watch
 
 STOREFRONT = Path(__file__).parents[2] / "examples" / "storefront" / "playbook.yaml"
+GOLDEN = Path(__file__).parents[2] / "tests" / "golden"
 GOOD = """\
 apiVersion: tocsin/v1
 kind: PlaybookTest
@@ -106,3 +107,25 @@ def test_watching_performs_them_again_when_a_file_changes(place: Path, monkeypat
     while not performed.acquire(timeout=0.2):
         assert time.monotonic() < deadline
         changed.write_text(changed.read_text() + "\n")
+
+
+@pytest.mark.parametrize("name", ["storefront-escalated", "storefront-mitigated"])
+def test_a_recorded_incident_becomes_a_test_that_passes(tmp_path: Path, name: str) -> None:
+    status, output = tocsin("--from", GOLDEN / f"{name}.jsonl", "--write", tmp_path / "that_night.yaml")
+    assert status == 0, output
+    assert "✓ that night" in output
+    assert (tmp_path / "that_night.playbook.yaml").exists()
+    again, output = tocsin("--from", GOLDEN / f"{name}.jsonl", "--write", tmp_path / "that_night.yaml")
+    assert (again, "File exists" in output) == (2, True)
+
+
+def test_what_no_test_can_be_made_of_is_said(tmp_path: Path) -> None:
+    lines = (GOLDEN / "storefront-mitigated.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "empty.jsonl").write_text(lines[0])
+    (tmp_path / "odd.jsonl").write_text("nonsense\n")
+    status, output = tocsin("--from", tmp_path / "empty.jsonl", "--write", tmp_path / "t.yaml")
+    assert (status, "holds no playbook" in output) == (2, True)
+    status, output = tocsin("--from", tmp_path / "odd.jsonl", "--write", tmp_path / "t.yaml")
+    assert (status, "odd.jsonl" in output) == (2, True)
+    assert tocsin("--from", tmp_path / "odd.jsonl")[0] == 1
+    assert not (tmp_path / "t.yaml").exists()

@@ -133,10 +133,18 @@ def run_tests(
     watching: Annotated[bool, typer.Option("--watch", help="Again whenever a file changes, until Ctrl-C.")] = False,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here, for CI.")] = None,
     coverage: Annotated[bool, typer.Option(help="List what of the playbooks no test has reached.")] = False,
+    recording: Annotated[
+        Path | None, typer.Option("--from", help="Make a test of this recorded incident.", exists=True, dir_okay=False)
+    ] = None,
+    to: Annotated[Path | None, typer.Option("--write", help="With --from: the file of the new test.")] = None,
 ) -> None:
     """Perform a playbook's tests in virtual time. Exit status 1 if one fails, 2 if one cannot be read."""
-    from tocsin.testing import TestOptions, test, watch
+    from tocsin.testing import TestOptions, test, watch, write_test
 
+    if (recording is None) != (to is None):
+        _fail("--from and --write go together")
+    if recording is not None and to is not None:
+        raise typer.Exit(write_test(recording, to, out))
     options = TestOptions(tuple(paths or [Path()]), chosen, junit, coverage)
     if not watching:
         raise typer.Exit(test(options, out))

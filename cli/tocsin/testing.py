@@ -13,8 +13,10 @@ from tocsin_rehearsal.cases.loader import CasesError, TestFile, load_cases
 from tocsin_rehearsal.cases.results import Result, junit
 from tocsin_rehearsal.perform.case import result_of
 from tocsin_rehearsal.perform.coverage import Coverage
+from tocsin_rehearsal.perform.writing import NothingToWriteError, test_of
+from tocsin_rehearsal.recording import RecordingError, inputs_of, read
 
-__all__ = ["TestOptions", "test", "watch"]
+__all__ = ["TestOptions", "test", "watch", "write_test"]
 
 _LOOK_EVERY = 0.3
 _KIND = "PlaybookTest"
@@ -79,6 +81,27 @@ def watch(options: TestOptions, out: Console) -> None:
             test(options, out)
             out.print("[dim]watching; Ctrl-C ends it[/dim]")
         time.sleep(_LOOK_EVERY)
+
+
+def write_test(recording: Path, to: Path, out: Console) -> int:
+    """Make a test of a recorded incident, with the playbook it was opened under beside it, and perform it.
+
+    Nothing that exists is replaced. The answer is the exit status.
+    """
+    playbook = to.with_name(f"{to.stem}.playbook.yaml")
+    try:
+        written = test_of(inputs_of(read(recording)), to.stem.replace("_", " "), playbook.name)
+        for path, text in ((playbook, written.playbook), (to, written.test)):
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+    except (RecordingError, NothingToWriteError) as error:
+        out.print(f"{recording}: {error}", style="red", markup=False, highlight=False)
+        return 2
+    except OSError as error:
+        out.print(f"{error.filename}: {error.strerror}", style="red", markup=False, highlight=False)
+        return 2
+    out.print(f"wrote {to} and {playbook}", markup=False, highlight=False)
+    return test(TestOptions((to,)), out)
 
 
 # --- finding ----------------------------------------------------------------------------------------------------------
