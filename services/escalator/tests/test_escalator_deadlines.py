@@ -68,8 +68,8 @@ def test_the_same_deadline_has_the_same_id_and_every_other_another() -> None:
 
 def test_a_deadline_that_was_moved_is_another_cause() -> None:
     one = Deadline("d", K.WATCH, START)
-    assert ring_cause("a", one) == ring_cause("a", Deadline("d", K.WATCH, START))
-    assert ring_cause("a", one) != ring_cause("a", Deadline("d", K.WATCH, START + seconds(1)))
+    assert ring_cause("a", one) == ring_cause("a", Deadline("d", K.WATCH, START + seconds(1)))
+    assert ring_cause("a", one) != ring_cause("a", Deadline("d", K.WATCH, START, number=1))  # it was moved
     assert ring_cause("a", one) != ring_cause("b", one)
 
 

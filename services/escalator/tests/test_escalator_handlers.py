@@ -11,6 +11,8 @@ from escalator_world import START, ended, fired, person
 from tocsin_escalator.core.grouping import group_of
 from tocsin_escalator.core.incident import Phase
 from tocsin_escalator.handlers import (
+    LONGEST_WAIT,
+    OVERTAKEN_FOR,
     OVERTAKEN_PAUSES,
     AlertNotTakenError,
     SilencesNotSupportedError,
@@ -186,8 +188,18 @@ async def test_the_end_of_an_unknown_alert_waits_for_its_beginning(shell: Shell)
 
 
 async def test_an_end_without_a_beginning_is_given_up_in_the_end_and_opens_nothing(shell: Shell) -> None:
-    assert await shell.handle(ended(alert(shell)), tries=len(OVERTAKEN_PAUSES) + 1) == [None]
+    tries, hour = len(OVERTAKEN_PAUSES) + 1, OVERTAKEN_FOR.total_seconds()
+    assert await shell.handle(ended(alert(shell)), tries=tries, age=hour) == [OVERTAKEN_PAUSES[-1]]
+    assert await shell.handle(ended(alert(shell)), tries=tries, age=hour + 1) == [None]
     assert await shell.said(FIRST) == []
+
+
+async def test_an_end_whose_beginning_waits_for_the_log_still_ends_the_incident(shell: Shell) -> None:
+    tries = 2 * len(OVERTAKEN_PAUSES)
+    assert await shell.handle(ended(alert(shell)), name="end", tries=tries, age=600) == [OVERTAKEN_PAUSES[-1]]
+    await shell.handle(alert(shell))
+    assert await shell.handle(ended(alert(shell)), name="end", tries=tries + 1, age=610) == [None]
+    assert "IncidentMonitoring" in await shell.said(FIRST)
 
 
 async def test_an_end_that_has_waited_in_vain_is_remembered_where_its_group_has_an_incident(shell: Shell) -> None:
@@ -299,7 +311,9 @@ async def test_a_clock_that_rings_early_is_heard_when_it_is_time(shell: Shell) -
     timer = TimerDue(incident=incident, deadline=deadline, due_at=due_at)
     shell.clock.move(14.5)
     assert await shell.handle(timer) == [0.5]
-    shell.clock.move(0.5)
+    shell.clock.move(-3600)
+    assert await shell.handle(timer) == [LONGEST_WAIT.total_seconds()]  # a clock that was set is set right again
+    shell.clock.move(3600.5)
     assert await shell.handle(timer) == [None]
     assert "IncidentEscalated" in await shell.said(FIRST)
 

@@ -39,8 +39,15 @@ OVERTAKEN_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds for which the end of an unknown alert waits for its beginning: together longer than a replica that was
 killed holds a message (the consumer's ack wait)."""
 
+OVERTAKEN_FOR = timedelta(hours=1)
+"""For how long it waits where it cannot be remembered, because its group has no incident: as long as the log takes
+nothing, its beginning may be waiting too. Were it dropped, the incident that follows would never end."""
+
 LATE = timedelta(seconds=5)
 """A deadline that rings later than this rings after an outage: what has queued up meanwhile is heard first."""
+
+LONGEST_WAIT = timedelta(seconds=30)
+"""For how long an alarm clock that rings early waits; then it is asked again, for the wall clock may have been set."""
 
 _LATE_PAUSE, _LATE_TRIES = 1.0, 10
 
@@ -147,11 +154,12 @@ class Handlers:
         if isinstance(alert, AlertFired):
             await self._fired(work, message, alert, slot, rulebook, key, then)
             return
-        known = (await read_now(work, slot.incident)).state.knows(alert_key(alert))
-        if known or has_waited:
+        state = (await read_now(work, slot.incident)).state
+        in_vain = has_waited and (state.opening is not None or work.now - message.time > OVERTAKEN_FOR)
+        if state.knows(alert_key(alert)) or in_vain:
             await self._ended(work, message, alert, slot, rulebook, key, then)
         else:
-            then.later[key] = OVERTAKEN_PAUSES[tries - 1]
+            then.later[key] = OVERTAKEN_PAUSES[min(tries, len(OVERTAKEN_PAUSES)) - 1]
 
     async def _fired(
         self,
@@ -213,7 +221,7 @@ class Handlers:
         if timer.deadline not in state.deadlines:
             state = (await read_now(work, timer.incident)).state  # another replica may have set it
         if (rest := early(state, timer, work.now)) is not None:
-            then.later[key] = rest.total_seconds()
+            then.later[key] = min(rest, LONGEST_WAIT).total_seconds()
         elif self._hears_others_first(timer.due_at, given.position.deliveries, work.now):
             then.later[key] = _LATE_PAUSE
         else:

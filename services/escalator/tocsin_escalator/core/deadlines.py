@@ -10,7 +10,7 @@ from tocsin_escalator.core.incident import Deadline, IncidentState, Phase, Place
 from tocsin_schemas import DeadlineKind
 from tocsin_schemas.events import DeadlineMissed, DeadlineSet
 from tocsin_schemas.ids import derive_id
-from tocsin_schemas.moments import LATEST, format_moment
+from tocsin_schemas.moments import LATEST
 from tocsin_schemas.signals import TimerDue
 
 __all__ = [
@@ -27,8 +27,11 @@ def deadline_id(incident: str, kind: DeadlineKind, level: int | None, round_: in
 
 
 def ring_cause(incident: str, deadline: Deadline) -> str:
-    """The cause of what follows from a deadline: the deadline itself, whoever noticed that it is due."""
-    return derive_id("ring", incident, deadline.id, format_moment(deadline.due_at))
+    """The cause of what follows from a deadline: the deadline itself, whoever noticed that it is due.
+
+    Its moment is no part of it, so that the same story told at another time has the same ids.
+    """
+    return derive_id("ring", incident, deadline.id, deadline.number)
 
 
 def is_overdue(deadline: Deadline, now: datetime, by: timedelta = timedelta()) -> bool:

@@ -147,7 +147,9 @@ def _severity_changed(state: IncidentState, event: SeverityChanged, at: datetime
 
 def _deadline_set(state: IncidentState, event: DeadlineSet, at: datetime) -> IncidentState:
     place = Place(event.round, event.level) if event.kind is K.ESCALATE and event.level is not None else None
-    deadline = Deadline(event.deadline, event.kind, event.due_at, event.round, place)
+    number = state.deadlines_set + 1
+    deadline = Deadline(event.deadline, event.kind, event.due_at, event.round, place, number)
+    state = state._replace(deadlines_set=number)
     if place is None:
         return state._replace(deadlines={**state.deadlines, deadline.id: deadline})
     # The escalation has one next place: setting it replaces what was next, and all before it has been dealt with.

@@ -75,7 +75,8 @@ class Firing:
 class Deadline:
     """Something that is due and has neither happened nor been missed.
 
-    `place`: the place in the plan that is told then, for a deadline of the escalation; none for any other.
+    `place`: the place in the plan that is told then, for a deadline of the escalation; none for any other. `number`:
+    how many deadlines the incident has been set, with this one; one that is moved is set again.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Deadline:
     due_at: datetime
     round: int = 0
     place: Place | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ class IncidentState(NamedTuple):
     reached: Place  # everything in the plan up to here has been told, or passed over
     pages: Mapping[str, Page]  # by id, since it was opened or reopened
     pages_decided: int  # in its whole life
+    deadlines_set: int  # in its whole life
     acknowledged: Acknowledgement | None
     acknowledge_missed: bool
     automation_told: bool  # people were told that automation failed, since it was opened or reopened
@@ -169,6 +172,7 @@ def empty(incident: str) -> IncidentState:
         reached=NOTHING_TOLD,
         pages={},
         pages_decided=0,
+        deadlines_set=0,
         acknowledged=None,
         acknowledge_missed=False,
         automation_told=False,
