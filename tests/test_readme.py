@@ -13,6 +13,7 @@ import pytest
 import typer
 import yaml
 
+from tocsin import testing
 from tocsin.linting import lint_files
 from tocsin.main import app, out
 from tocsin.place import Place, Reach
@@ -128,13 +129,22 @@ def _alternatives(path: str) -> list[str]:
 
 
 def test_the_first_playbook_has_ten_lines_and_nothing_to_complain_about(tmp_path: Path) -> None:
-    text = blocks("yaml", "kind: Playbook")
+    text = blocks("yaml", "kind: Playbook\n")
     file = tmp_path / "shop.yaml"
     file.write_text(text)
 
     assert lint(text, "shop.yaml") == []
     assert lint_files([file], out) == 0
     assert len(text.strip().splitlines()) == 10
+
+
+def test_the_first_test_passes_and_fails_when_the_playbook_says_otherwise(tmp_path: Path) -> None:
+    playbook, case = blocks("yaml", "kind: Playbook\n"), blocks("yaml", "kind: PlaybookTest")
+    (tmp_path / "shop.test.yaml").write_text(case)
+    (tmp_path / "shop.yaml").write_text(playbook)
+    assert testing.test(testing.TestOptions((tmp_path,)), out) == 0
+    (tmp_path / "shop.yaml").write_text(playbook.replace("for: 5s", "for: 5m"))
+    assert testing.test(testing.TestOptions((tmp_path,)), out) == 1
 
 
 # --- sending alerts ---------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The commands of `tocsin`. Each is a few lines: what it does lives in the module it calls."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -152,6 +153,24 @@ def run_tests(
         watch(options, out)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
+
+
+@app.command()
+def simulate(
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many; 100, or 1 where --seed is given.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The first one; default 0.")] = None,
+    profile: Annotated[str, typer.Option(help="What goes wrong: everything, or one kind of trouble.")] = "everything",
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; one for each core.")] = None,
+) -> None:
+    """Hours of incidents with faults of all kinds, by seed. Exit status 1 if an invariant breaks."""
+    from tocsin.simulate import simulate_seeds
+    from tocsin_rehearsal.simulate.profiles import PROFILES
+
+    if profile not in PROFILES:
+        _fail(f"there is no profile {profile}; there are {', '.join(PROFILES)}")
+    count = seeds or (100 if seed is None else 1)
+    chosen = range(seed or 0, (seed or 0) + count)
+    raise typer.Exit(simulate_seeds(chosen, profile, min(jobs or os.cpu_count() or 1, count), out))
 
 
 app.command()(record)

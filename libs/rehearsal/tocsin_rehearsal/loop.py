@@ -9,6 +9,7 @@ replica that is killed does nothing more, at whatever await it was; not even its
 
 import asyncio
 import heapq
+import inspect
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -33,11 +34,13 @@ class DeadlockError(RuntimeError):
 class Life:
     """One life of one replica, from its start until it is killed or has stopped."""
 
-    __slots__ = ("is_over", "name", "tasks")
+    __slots__ = ("is_over", "name", "steps_left", "tasks")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.is_over = False
+        self.steps_left = 0
+        """After so many of its callbacks, one for each await, it is killed; 0: it is not."""
         self.tasks: set[asyncio.Task[Any]] = set()
 
     def end(self) -> None:
@@ -122,8 +125,18 @@ class VirtualLoop(_Loop):
         ready = self._ready
         while ready:
             handle = ready.popleft()
-            if not handle._cancelled and _is_alive(handle):
+            if not handle._cancelled and self._may_run(handle):
                 handle._run()
+
+    def _may_run(self, handle: asyncio.Handle) -> bool:
+        life: Life | None = handle._context.get(_LIFE)  # type: ignore[attr-defined]  # typeshed does not know it
+        if life is None:
+            return True
+        if life.steps_left and not life.is_over:
+            life.steps_left -= 1
+            if not life.steps_left:
+                self.kill(life)
+        return not life.is_over
 
     def _advance(self) -> None:
         """To the next timer, and all that are due at the same moment."""
@@ -194,6 +207,9 @@ class VirtualLoop(_Loop):
         self._closed = True
         for task in asyncio.all_tasks(self):
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # as in Life.end
+            coroutine = task.get_coro()
+            if inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                coroutine.close()  # it never began: nothing of it runs, and Python does not complain of it
         self._ready.clear()
         self._timers.clear()
 
@@ -205,8 +221,3 @@ class VirtualLoop(_Loop):
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """asyncio tells of it; the timer is passed over when its time comes."""
-
-
-def _is_alive(handle: asyncio.Handle) -> bool:
-    life: Life | None = handle._context.get(_LIFE)  # type: ignore[attr-defined]  # typeshed does not know it
-    return life is None or not life.is_over

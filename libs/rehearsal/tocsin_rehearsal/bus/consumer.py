@@ -65,7 +65,12 @@ class DurableConsumer:
         """What is not settled yet, whether it was delivered or not."""
         while self._new and self._stream.at(self._new[0]) is None:
             self._new.popleft()
-        return len(self._new) + sum(1 for sequence in self._pending if self._stream.at(sequence) is not None)
+        return len(self._new) + self.in_hand
+
+    @property
+    def in_hand(self) -> int:
+        """What was delivered and is not settled yet."""
+        return sum(1 for sequence in self._pending if self._stream.at(sequence) is not None)
 
     # --- giving out ---------------------------------------------------------------------------------------------------
 

@@ -230,22 +230,22 @@ class Stream:
             self._oldest += 1
 
     def restart(self) -> None:
-        """After a kill: a stream in memory is gone, with its name; of any other the ids are read from its messages."""
+        """After a kill: a stream in memory is gone, with its name. Of any other the ids of the window are read from
+        the messages that are still there, and kept for a whole window from now on.
+        """
         if self.spec.in_memory:
             self.exists = False
             return
+        now = self._now()
+        oldest, ends = now - self._window, now + self._window
         self._ids.clear()
         self._id_ends.clear()
-        oldest: datetime = self._now() - self._window
-        recent: list[Stored] = []
         for stored in reversed(self.messages):
-            if stored is not None and stored.at <= oldest:
+            if stored is not None and stored.at < oldest:
                 break
             if stored is not None and stored.id:
-                recent.append(stored)
-        for stored in reversed(recent):
-            self._ids[stored.id] = stored.sequence
-            self._id_ends.append((stored.at + self._window, stored.id))
+                self._ids.setdefault(stored.id, stored.sequence)
+                self._id_ends.append((ends, stored.id))
 
     def declare(self) -> None:
         """Begin anew if it is not there."""

@@ -1,0 +1,28 @@
+"""The simulator: whole incidents under random faults, by seed, and what must hold in every one of them.
+
+    outcome = simulate(seed=7, profile="crash")
+    assert outcome.holds, outcome.violations
+
+A seed draws a plan (a playbook of a small family, alerts, what people do, what goes wrong), the plan is carried out
+in a virtual world of the real services, and every message is looked at as it is stored, sent or done.
+"""
+
+from tocsin_rehearsal.simulate.many import Result, be_quiet, simulate_many
+from tocsin_rehearsal.simulate.plan import Plan, draw
+from tocsin_rehearsal.simulate.profiles import PROFILES
+from tocsin_rehearsal.simulate.report import reproduction, story
+from tocsin_rehearsal.simulate.run import Outcome, perform, simulate
+
+__all__ = [
+    "PROFILES",
+    "Outcome",
+    "Plan",
+    "Result",
+    "be_quiet",
+    "draw",
+    "perform",
+    "reproduction",
+    "simulate",
+    "simulate_many",
+    "story",
+]

@@ -1,0 +1,47 @@
+"""What must hold in every simulation: the invariants of the reliability page, as far as there is something to hold."""
+
+from tocsin_rehearsal.simulate.invariants.actions import (
+    AtMostOnce,
+    BudgetKept,
+    IntentFirst,
+    OneOutcome,
+    StillWanted,
+    TruthfulOutcome,
+    UnknownIsTold,
+)
+from tocsin_rehearsal.simulate.invariants.alerts import NoAlertLost, NoAnswerBeforeDurability, OneIncident
+from tocsin_rehearsal.simulate.invariants.course import Course, Invariant, Violation
+from tocsin_rehearsal.simulate.invariants.escalation import (
+    CatchesUpSanely,
+    EachLevelOnce,
+    HearsResolutionsFirst,
+    NeverEarly,
+    NoEscalationAfterResolution,
+    OnTime,
+)
+from tocsin_rehearsal.simulate.invariants.liveness import AllClosed, AllLive, BacklogEmpties, NothingOverdue
+from tocsin_rehearsal.simulate.invariants.log import (
+    CommandsAnswered,
+    DecidedOnce,
+    LegalLife,
+    SameDecisionAgain,
+    WholeLog,
+)
+from tocsin_rehearsal.simulate.invariants.pages import (
+    DuplicatesBounded,
+    NoPageLost,
+    NoSendingAfterReceipt,
+    ReceiptIsTrue,
+)
+
+__all__ = ["ALL", "Course", "Invariant", "Violation"]
+
+ALL: tuple[type[Invariant], ...] = (
+    AllLive, NoAnswerBeforeDurability, NoAlertLost, OneIncident,
+    IntentFirst, AtMostOnce, TruthfulOutcome, OneOutcome, UnknownIsTold, StillWanted, BudgetKept,
+    NeverEarly, OnTime, EachLevelOnce, CatchesUpSanely, HearsResolutionsFirst, NoEscalationAfterResolution,
+    NoPageLost, ReceiptIsTrue, NoSendingAfterReceipt, DuplicatesBounded,
+    WholeLog, DecidedOnce, LegalLife, CommandsAnswered, SameDecisionAgain,
+    BacklogEmpties, NothingOverdue, AllClosed,
+)  # fmt: skip
+"""In the order in which they are looked at."""

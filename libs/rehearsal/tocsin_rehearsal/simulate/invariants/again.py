@@ -1,0 +1,61 @@
+"""Deciding again: the escalator's core on what is recorded."""
+
+from collections.abc import Sequence
+
+from tocsin_escalator.core.deadlines import ring_cause
+from tocsin_escalator.core.grouping import group_of
+from tocsin_escalator.core.on_alert import Slot, decide_alert_fired, decide_alert_resolved
+from tocsin_escalator.core.on_command import INCIDENT_COMMANDS, decide_command
+from tocsin_escalator.core.on_outcome import decide_outcome
+from tocsin_escalator.core.on_timer import decide_timer
+from tocsin_escalator.core.rulebook import Rulebook, make_rulebook
+from tocsin_rehearsal.simulate.history import Happened
+from tocsin_rehearsal.simulate.invariants.course import Course
+from tocsin_schemas import Event, PlaybookRef
+from tocsin_schemas.events import AlertFired, AlertResolved, IncidentOpened
+
+__all__ = ["decided_again"]
+
+_RULEBOOKS: dict[PlaybookRef, Rulebook] = {}
+
+
+def decided_again(course: Course, events: Sequence[Happened]) -> tuple[Event, ...] | None:
+    """What follows now from the message that these events followed from; none if it is not recorded."""
+    first = events[0]
+    state, cause, now = first.before, first.envelope.cause, first.envelope.time
+    rulebook = _rulebook(course, first)
+    for deadline in state.deadlines.values():
+        if ring_cause(first.incident, deadline) == cause:
+            return decide_timer(state, deadline.id, rulebook, now)
+    if (given := course.history.by_id.get(cause)) is not None:
+        return decide_outcome(state, given.data, rulebook, now)
+    for asked in course.stage.asked:
+        if asked.id == cause and isinstance(asked.command, INCIDENT_COMMANDS):
+            return decide_command(state, asked.command, rulebook, now)
+    for words in course.history.words.values():
+        for _, word in words:
+            if word.id == cause:
+                return _of_alert(course, first, word.data, rulebook)
+    return None
+
+
+def _of_alert(course: Course, first: Happened, alert: object, rulebook: Rulebook) -> tuple[Event, ...] | None:
+    state, now = first.before, first.envelope.time
+    if isinstance(alert, AlertFired):
+        opened = course.history.incidents[first.incident].events[0].data
+        if not isinstance(opened, IncidentOpened):
+            return None
+        slot = Slot(group_of(alert, rulebook), opened.episode, first.incident, opened.previous)
+        return decide_alert_fired(state, alert, slot, rulebook, now)
+    if isinstance(alert, AlertResolved):
+        return decide_alert_resolved(state, alert, rulebook, now)
+    return None
+
+
+def _rulebook(course: Course, first: Happened) -> Rulebook:
+    opened = course.history.incidents[first.incident].events[0].data
+    if not isinstance(opened, IncidentOpened):
+        raise TypeError(f"the incident {first.incident} does not begin with its opening")
+    if opened.playbook not in _RULEBOOKS:
+        _RULEBOOKS[opened.playbook] = make_rulebook(opened.playbook, course.world.playbooks[0])
+    return _RULEBOOKS[opened.playbook]

@@ -1,0 +1,104 @@
+"""The log itself."""
+
+from collections import defaultdict
+
+from tocsin_escalator.core.incident import Phase
+from tocsin_rehearsal.simulate.history import Happened
+from tocsin_rehearsal.simulate.invariants.again import decided_again
+from tocsin_rehearsal.simulate.invariants.course import Course, Invariant
+from tocsin_schemas.ids import event_id
+from tocsin_schemas.parts import Actor
+
+__all__ = ["CommandsAnswered", "DecidedOnce", "LegalLife", "SameDecisionAgain", "WholeLog"]
+
+
+class WholeLog(Invariant):
+    """13: the log is in order, without gaps, and no event stands in it twice."""
+
+    numbers = "13"
+
+    def __init__(self, course: Course) -> None:
+        super().__init__(course)
+        self._last = 0
+        self._ids: set[str] = set()
+
+    def on_event(self, happened: Happened) -> None:
+        envelope = happened.envelope
+        if envelope.sequence != self._last + 1:
+            self.fails(f"event {envelope.sequence} follows {self._last}", happened.incident)
+        if envelope.id in self._ids:
+            self.fails(f"{envelope.type} stands in the log twice", happened.incident)
+        self._last = envelope.sequence
+        self._ids.add(envelope.id)
+
+
+class DecidedOnce(Invariant):
+    """8, 14: each message is decided on once by each service, as a whole, and ids follow from causes."""
+
+    numbers = "8, 13, 14"
+
+    def __init__(self, course: Course) -> None:
+        super().__init__(course)
+        self._last: dict[tuple[str, str, str], tuple[int, int]] = {}
+
+    def on_event(self, happened: Happened) -> None:
+        envelope = happened.envelope
+        key = (envelope.data.OWNER, envelope.incident, envelope.cause)
+        sequence, position = self._last.get(key, (envelope.sequence - 1, -1))
+        if envelope.sequence != sequence + 1:
+            self.fails(f"{envelope.type} follows from what was decided on before", happened.incident)
+            return
+        self._last[key] = (envelope.sequence, position + 1)
+        if envelope.id != event_id(envelope.cause, envelope.incident, envelope.type, position + 1):
+            self.fails(f"the id of {envelope.type} does not follow from its cause", happened.incident)
+
+
+class LegalLife(Invariant):
+    """15: an incident goes from phase to phase as the table says; after its end nothing is decided."""
+
+    numbers = "15"
+
+    def on_event(self, happened: Happened) -> None:
+        before, after = happened.before.phase, happened.after.phase
+        owner = happened.data.OWNER
+        if owner == "escalator" and before is Phase.CLOSED and happened.data.SLUG != "command_rejected":
+            self.fails(f"{type(happened.data).__name__} after the incident was closed", happened.incident)
+        if owner != "escalator" and before is Phase.NONE:
+            self.fails(f"{type(happened.data).__name__} before the incident was opened", happened.incident)
+        if after is Phase.MONITORING and happened.after.firing:
+            self.fails("is watched although alerts fire", happened.incident)
+        if before is not after and after is Phase.CLOSED and before is not Phase.RESOLVED:
+            self.fails(f"is closed from {before.value}", happened.incident)
+        by_itself = getattr(happened.data, "by", None) == Actor.system("escalator")
+        if after is Phase.RESOLVED and before not in (Phase.RESOLVED, Phase.MONITORING) and by_itself:
+            self.fails("is resolved without having been watched", happened.incident)
+
+
+class CommandsAnswered(Invariant):
+    """15: whatever an operator asks for is answered in the log, or parked with the reason."""
+
+    numbers = "15"
+
+    def at_end(self) -> None:
+        parked = {getattr(letter.data, "headers", {}).get("ce-id", "") for letter in self.world.dead_letters}
+        for asked in self.course.stage.asked:
+            if asked.id not in self.history.by_cause and asked.id not in parked:
+                self.fails(f"{type(asked.command).__name__} at {asked.at:.1f} s was never answered")
+
+
+class SameDecisionAgain(Invariant):
+    """14: what the escalator's core decides again, on the state that the log folds to, is what it decided."""
+
+    numbers = "14"
+
+    def at_end(self) -> None:
+        decisions: defaultdict[tuple[str, str], list[Happened]] = defaultdict(list)
+        for happened in self.history.events:
+            if happened.data.OWNER == "escalator":
+                decisions[happened.incident, happened.envelope.cause].append(happened)
+        for (incident, _), events in decisions.items():
+            again = decided_again(self.course, events)
+            if again is not None and again != tuple(happened.data for happened in events):
+                was = [type(happened.data).__name__ for happened in events]
+                now = [type(event).__name__ for event in again]
+                self.fails(f"decided {was}, and now {now}", incident)

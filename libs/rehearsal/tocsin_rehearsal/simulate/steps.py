@@ -1,0 +1,127 @@
+"""What happens in a simulation's hour, besides what goes wrong: alerts fire and end, people act."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from tocsin_rehearsal.simulate.history import Life
+from tocsin_rehearsal.simulate.stage import Stage
+from tocsin_schemas import Command
+from tocsin_schemas.commands import (
+    Acknowledge,
+    AddNote,
+    ApproveAction,
+    Escalate,
+    Resolve,
+    SetSeverity,
+    StopAutomation,
+)
+from tocsin_schemas.events import ActionProposed
+from tocsin_schemas.parts import Actor
+
+__all__ = ["Asks", "Fires", "Mends", "Shows", "Step", "Verb"]
+
+Verb = Literal["acknowledge", "acknowledge for a while", "resolve", "escalate", "note", "approve", "severity", "stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fires:
+    """Another system posts an alert until it ends."""
+
+    at: float
+    name: str
+    service: str
+    severity: str
+    lasts: float
+
+    def __str__(self) -> str:
+        return f"{self.severity} alert {self.name} of {self.service} fires for {self.lasts:.1f} s"
+
+    def apply(self, stage: Stage) -> None:
+        labels = {"alertname": self.name, "service": self.service, "severity": self.severity}
+        stage.world.alert(labels, lasts=timedelta(seconds=self.lasts))
+
+
+@dataclass(frozen=True, slots=True)
+class Shows:
+    """The scraped source shows another value."""
+
+    at: float
+    value: int
+
+    def __str__(self) -> str:
+        return f"the shop shows {self.value} failures"
+
+    def apply(self, stage: Stage) -> None:
+        stage.world.feed("shop", {"failures": f"{self.value}x2000"}, every=timedelta(seconds=15))
+
+
+@dataclass(frozen=True, slots=True)
+class Mends:
+    """From now on what is acted upon is well, or not."""
+
+    at: float
+    is_well: bool
+
+    def __str__(self) -> str:
+        return f"health checks {'succeed' if self.is_well else 'fail'}"
+
+    def apply(self, stage: Stage) -> None:
+        from tocsin_rehearsal.outside.web import Behaviour
+
+        stage.world.web.forget("/health")
+        stage.world.web.answer("/health", Behaviour(200 if self.is_well else 503))
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """An operator asks for something about one of the open incidents, if there is any."""
+
+    at: float
+    by: str
+    verb: Verb
+    which: int
+    lasts: float = 60.0
+
+    def __str__(self) -> str:
+        return f"{self.by}: {self.verb} (incident {self.which})"
+
+    def apply(self, stage: Stage) -> None:
+        lives = stage.history.open_incidents() or list(stage.history.incidents.values())[-1:]
+        if not lives:
+            return
+        life = lives[self.which % len(lives)]
+        command = self._command(life)
+        if command is not None:
+            stage.ask(command, self.by)
+
+    def _command(self, life: Life) -> Command | None:
+        by, incident = Actor.person(self.by, "simulation"), life.id
+        match self.verb:
+            case "acknowledge":
+                return Acknowledge(incident=incident, by=by)
+            case "acknowledge for a while":
+                return Acknowledge(incident=incident, by=by, lasting=timedelta(seconds=self.lasts))
+            case "resolve":
+                return Resolve(incident=incident, by=by)
+            case "escalate":
+                return Escalate(incident=incident, by=by)
+            case "note":
+                return AddNote(incident=incident, by=by, text="I am looking at it.")
+            case "severity":
+                names = ("critical", "major", "minor")
+                return SetSeverity(incident=incident, by=by, severity=names[self.which % 3])
+            case "stop":
+                return StopAutomation(incident=incident, by=by)
+            case "approve":
+                return _approval(life, by)
+
+
+def _approval(life: Life, by: Actor) -> ApproveAction | None:
+    proposed = [
+        each.data.action for each in life.events if isinstance(each.data, ActionProposed) and each.data.needs_approval
+    ]
+    return ApproveAction(incident=life.id, by=by, action=proposed[-1]) if proposed else None
+
+
+Step = Fires | Shows | Mends | Asks
