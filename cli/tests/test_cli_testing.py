@@ -50,6 +50,11 @@ def test_all_tests_of_a_folder_are_found_and_nothing_else(place: Path) -> None:
     assert "1 passed in" in output
 
 
+def test_tests_of_the_folder_above_are_found(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place / "tests")
+    assert tocsin("..")[0] == 0
+
+
 def test_a_failure_is_shown_beside_what_was_seen_and_the_status_is_one(place: Path) -> None:
     (place / "tests" / "bad.yaml").write_text(BAD.replace("playbook.yaml", "../playbook.yaml"))
     status, output = tocsin(place)

@@ -20,6 +20,10 @@ __all__ = ["TestOptions", "test", "watch", "write_test"]
 
 _LOOK_EVERY = 0.3
 _KIND = "PlaybookTest"
+_PIPED = 120
+"""Columns of what is not shown on a terminal."""
+_STYLES = {"> ": "bold red", "x ": "red"}
+"""How lines of a comparison are shown, by their mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,10 @@ def test(options: TestOptions, out: Console) -> int:
     for path in files:
         _perform_file(path, options, tally, out)
     for result in tally.failed:
-        out.print(f"\n[bold red]{result.file}:{result.line}[/bold red]  {_plain(result.name)}")
-        out.print(result.error or result.shown, markup=False, highlight=False, soft_wrap=True)
+        out.print(f"\n[bold red]{result.file}:{result.line}[/bold red]  {_plain(result.name)}", emoji=False)
+        for line in (result.error or result.shown).splitlines():
+            style = _STYLES.get(line[:2], "")
+            out.print(line, style=style, markup=False, highlight=False, emoji=False, soft_wrap=True)
     if options.junit is not None:
         options.junit.write_text(junit(tally.results), encoding="utf-8")
     for coverage in tally.coverage.values():
@@ -95,12 +101,12 @@ def write_test(recording: Path, to: Path, out: Console) -> int:
             with path.open("x", encoding="utf-8") as file:
                 file.write(text)
     except (RecordingError, NothingToWriteError) as error:
-        out.print(f"{recording}: {error}", style="red", markup=False, highlight=False)
+        out.print(f"{recording}: {error}", style="red", markup=False, highlight=False, emoji=False)
         return 2
     except OSError as error:
-        out.print(f"{error.filename}: {error.strerror}", style="red", markup=False, highlight=False)
+        out.print(f"{error.filename}: {error.strerror}", style="red", markup=False, highlight=False, emoji=False)
         return 2
-    out.print(f"wrote {to} and {playbook}", markup=False, highlight=False)
+    out.print(f"wrote {to} and {playbook}", markup=False, highlight=False, emoji=False)
     return test(TestOptions((to,)), out)
 
 
@@ -111,13 +117,13 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
     """Files of tests: those named, and in folders those that say that they are some."""
     for path in paths:
         if path.is_dir():
-            yield from (file for file in sorted(path.rglob("*.y*ml")) if _says_so(file))
+            yield from (file for file in sorted(path.rglob("*.y*ml")) if _says_so(file, path))
         else:
             yield path
 
 
-def _says_so(file: Path) -> bool:
-    if any(part.startswith(".") for part in file.parts):
+def _says_so(file: Path, below: Path) -> bool:
+    if any(part.startswith(".") for part in file.relative_to(below).parts):
         return False
     with file.open("rb") as opened:
         return _KIND.encode() in opened.read(4096)
@@ -141,7 +147,7 @@ def _perform_file(path: Path, options: TestOptions, tally: _Tally, out: Console)
         file = load_cases(path)
     except CasesError as error:
         tally.unreadable += 1
-        out.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        out.print(str(error), style="red", markup=False, highlight=False, emoji=False, soft_wrap=True)
         return
     cases = [case for case in file.cases if options.chosen.lower() in case.name.lower()]
     if not cases:
@@ -149,7 +155,7 @@ def _perform_file(path: Path, options: TestOptions, tally: _Tally, out: Console)
     out.print(f"[bold]{path}[/bold]")
     covered = _coverage(file, tally) if options.coverage else ()
     for case in cases:
-        result = result_of(file, case, covered)
+        result = result_of(file, case, covered, width=out.width if out.is_terminal else _PIPED)
         tally.results.append(result)
         mark = "[green]✓[/green]" if result.passed else "[red]✗[/red]"
         took = f"[dim]{result.took.total_seconds() * 1000:,.0f} ms[/dim]"

@@ -181,3 +181,15 @@ def test_coverage_counts_what_was_reached_and_names_the_rest(tmp_path: Path) -> 
     missing = {str(part) for part in coverage.missing}
     assert {"detect: rule CheckoutErrors", "escalate: P3 at 0s", "classify: customer data may be exposed"} <= missing
     assert 0 < coverage.share < 1
+
+
+def test_a_condition_that_decides_at_the_opening_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "playbook.yaml").write_text(STOREFRONT.read_text())
+    labels = "{alertname: Leak, service: queue, severity: P2, pii: exposed}"
+    given = f"    given: {{alerts: [{{labels: {labels}}}]}}\n"
+    expect = "    expect: [{by: 5s, incident: {severity: P0}}]\n"
+    (tmp_path / "test.yaml").write_text(f"{HEAD}tests:\n  - name: a test\n{given}{expect}    until: 10s\n")
+    file = load_cases(tmp_path / "test.yaml")
+    coverage = Coverage(file.playbooks[0].playbook)
+    coverage.take(perform(file, file.cases[0]).world)
+    assert "classify: customer data may be exposed" not in {str(part) for part in coverage.missing}

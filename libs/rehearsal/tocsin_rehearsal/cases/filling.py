@@ -119,7 +119,7 @@ def _alert(event: AlertFired | AlertResolved, at: timedelta, state: str, severit
     return Moment(
         at,
         "alert",
-        f"{text} {{{kept}}}",
+        f"{text} {{{kept}}}" if kept else text,
         {
             "alert": event.episode,
             "state": state,

@@ -18,7 +18,7 @@ from tocsin_rehearsal.cases.model import Case
 from tocsin_rehearsal.cases.model.times import shown
 from tocsin_rehearsal.cases.results import Result
 from tocsin_rehearsal.cases.seen import Seen
-from tocsin_rehearsal.cases.side_by_side import side_by_side
+from tocsin_rehearsal.cases.side_by_side import WIDTH, side_by_side
 from tocsin_rehearsal.outside.metrics import read_recording
 from tocsin_rehearsal.perform.acts import Stagehand
 from tocsin_rehearsal.perform.coverage import Coverage
@@ -59,8 +59,8 @@ def perform(file: TestFile, case: Case) -> Performance:
     return Performance(world, seen, tuple(stagehand.problems))
 
 
-def result_of(file: TestFile, case: Case, covered: Sequence[Coverage] = ()) -> Result:
-    """What became of it, for people and machines; counted in `covered`."""
+def result_of(file: TestFile, case: Case, covered: Sequence[Coverage] = (), *, width: int = WIDTH) -> Result:
+    """What became of it, for people (in so many columns) and machines; counted in `covered`."""
     began = time.perf_counter()
     line, name = file.line_of(case), str(file.path)
     try:
@@ -73,7 +73,7 @@ def result_of(file: TestFile, case: Case, covered: Sequence[Coverage] = ()) -> R
         Difference(("at",), at, f"at {shown(at)}: what the test does can be done", said)
         for at, said in performance.problems
     )
-    table = side_by_side(verdicts, performance.seen) if differences else ""
+    table = side_by_side(verdicts, performance.seen, width=width) if differences else ""
     told = "\n".join([*map(str, undone), table] if undone else [table])
     for coverage in covered:
         coverage.take(performance.world)

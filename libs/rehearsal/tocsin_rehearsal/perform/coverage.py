@@ -64,7 +64,9 @@ class Coverage:
         log = world.log
         ours = {each.incident for each in log if self._is_ours(each)}
         self._reached.update(self._of_alerts(world.alerts))
-        self._reached.update(self._of_log([each for each in log if each.incident in ours]))
+        own = [each for each in log if each.incident in ours]
+        self._reached.update(self._of_log(own))
+        self._reached.update(self._classified_at_once(own, world.alerts))
         for sent in world.messages:
             if sent.incident in ours and sent.notification in self.playbook.communicate.templates:
                 self._reached.add(Part("communicate", f"template {sent.notification}"))
@@ -80,18 +82,20 @@ class Coverage:
                 yield Part("detect", f"rule {data.rule}")
                 yield Part("detect", f"rule {data.rule} at {data.severity}")
 
-    def _classified_at_once(self, log: Iterable[Envelope[Event]]) -> Iterator[Part]:
-        """An incident opened with another severity than its alert's: a condition said so."""
+    def _classified_at_once(
+        self, log: Iterable[Envelope[Event]], alerts: Iterable[Envelope[Payload]]
+    ) -> Iterator[Part]:
+        """An incident opened with another severity than its alert's own: a condition said so."""
+        own = {each.data.episode: each.data.severity for each in alerts if isinstance(each.data, AlertFired)}
         opened = {each.incident: each.data.severity for each in log if isinstance(each.data, IncidentOpened)}
         for envelope in log:
             data = envelope.data
             severity = opened.pop(envelope.incident, None) if isinstance(data, AlertGrouped) else None
-            if isinstance(data, AlertGrouped) and severity not in (None, data.alert.severity):
+            if isinstance(data, AlertGrouped) and severity not in (None, own.get(data.alert.episode)):
                 asking = (each for each in self.playbook.classify if each.severity == severity)
                 yield from (Part("classify", each.because) for each in asking)
 
     def _of_log(self, log: Sequence[Envelope[Event]]) -> Iterator[Part]:
-        yield from self._classified_at_once(log)
         unverified = {(book.name, step.name) for book, step in _steps(self.playbook) if step.verify is None}
         for envelope in log:
             match envelope.data:
