@@ -135,6 +135,24 @@ async def test_a_state_of_everybodys_events_keeps_the_order_of_the_log(connectio
     assert (await one.one("inc1", "cause3", count)).state == ("0", "ActionProposed", "2", "3")
 
 
+async def test_an_append_that_fails_leaves_nothing_behind_for_who_reads_at_that_moment(connection: Connection) -> None:
+    """Both have the incident from memory; what one of them decided and could not write was not decided."""
+    one = decider(connection)
+    await one.one("inc1", "cause1", count)
+    (shared, _) = await one.load("inc1")
+
+    class Gone(IncidentLog):
+        async def append(self, appends: Sequence[Append]) -> list[tuple[Envelope[Event], ...]]:
+            raise BusUnavailableError("gone")
+
+    log, one.log = one.log, Gone(connection)
+    with pytest.raises(BusUnavailableError):
+        await one.one("inc1", "cause2", count)
+    one.log = log
+    one.keep("inc1", shared)  # the other one was at work with it, and keeps it now
+    assert (await one.one("inc1", "cause2", count)).state == ("0", "1")
+
+
 async def test_memory_will_do_for_a_moment_if_it_has_the_message_and_nothing_was_written_since(
     connection: Connection,
 ) -> None:

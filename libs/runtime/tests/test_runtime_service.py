@@ -163,7 +163,7 @@ async def test_a_port_in_use_ends_the_process(service: Service) -> None:
 DIES: dict[str, tuple[str, str]] = {
     "background": (
         "async def work():\n    raise KeyError('bug')\n\ndef build(host):\n    host.background('work', work)\n",
-        "a task of the service has died",
+        "a part of the service has died",
     ),
     "connection": (
         "def build(host):\n    async def close():\n        await host.connection.client.close()\n"

@@ -87,6 +87,7 @@ class Work(Generic[S]):
         self._new: dict[str, list[Envelope[Event]]] = {}
         self._state: dict[str, Known[S]] = {}
         self._guards: dict[str, Guard] = {}
+        self._causes: dict[str, set[str]] = {}
         self._fresh: set[str] = set()
         self.stored: dict[str, Envelope[Event]] = {}
         """By id: what has been appended, with its place in the log."""
@@ -109,14 +110,18 @@ class Work(Generic[S]):
         it was stale.
         """
         known = await self.known(incident)
-        if cause in known.causes:
+        if self.was_decided(incident, known, cause):
             return ()
         events = decide(known.state, self.now)
         if not events and incident not in self._fresh and incident not in self._new:
             known = self._base[incident] = self._state[incident] = await self._decider.read_on(incident, known)
             self._fresh.add(incident)
-            events = () if cause in known.causes else decide(known.state, self.now)
+            events = () if self.was_decided(incident, known, cause) else decide(known.state, self.now)
         return self._record(incident, known, cause, events, guard)
+
+    def was_decided(self, incident: str, known: Known[S], cause: str) -> bool:
+        """Whether this message was decided on: as the log says, or in this work."""
+        return cause in known.causes or cause in self._causes.get(incident, ())
 
     def _record(
         self, incident: str, known: Known[S], cause: str, events: Sequence[Event], guard: Guard
@@ -130,7 +135,7 @@ class Work(Generic[S]):
         state = known.state
         for envelope in wrapped:
             state = self._decider.fold.evolve(state, envelope)
-        known.causes.add(cause)
+        self._causes.setdefault(incident, set()).add(cause)  # the shared ones come with the write
         self._state[incident] = Known(state, known.last, known.own_last, known.causes, known.read_at)
         self._new.setdefault(incident, []).extend(wrapped)
         if guard == "all" or incident not in self._guards:
@@ -163,6 +168,7 @@ class Work(Generic[S]):
         states: dict[str, tuple[Known[S], Known[S]]] = {}
         for incident, events in zip(self._new, stored, strict=True):
             known, last = self._state[incident], events[-1].sequence
+            known.causes.update(self._causes[incident])
             after = Known(known.state, last, last, known.causes, known.read_at)
             # With "own" as guard and everybody's events in the state, others may have written in between.
             gapless = self._decider.reads == "own" or self._guards[incident] == "all"

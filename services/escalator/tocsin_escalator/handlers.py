@@ -280,7 +280,7 @@ class Handlers:
         events = await work.decide(incident, cause, decision)
         if events:
             then.alarms[key] = alarms_for(events)
-        elif cause in (known := await work.known(incident)).causes:
+        elif work.was_decided(incident, known := await work.known(incident), cause):
             then.alarms[key] = open_alarms(known.state, work.now + self.audit_every)
         return events
 

@@ -86,7 +86,7 @@ async def _knowing(work: W, group_key: str, current: int, message: Envelope[Payl
     for number in range(current, max(-1, current - LOOK_BACK), -1):
         incident = incident_id(group_key, number)
         known = await (work.known(incident) if number == current else read_now(work, incident))
-        if message.id in known.causes or known.state.knows(alert_key(alert)):
+        if work.was_decided(incident, known, message.id) or known.state.knows(alert_key(alert)):
             return number
         if began_before(known.state, since):
             break

@@ -11,17 +11,17 @@ from tocsin_schemas import Envelope, Payload
 
 __all__ = ["AlarmClocks"]
 
-_AT_EARLIEST = 0.25
-"""Seconds after arming, or after the server's start. It looks at its clocks no more often than that."""
+_LOOKS_EVERY = 0.25
+"""Seconds. The server looks at its clocks no more often than that: one may ring so much late."""
 
 
 @dataclass(slots=True)
 class _Armed:
     sequence: int
     due_at: datetime
+    rings_at: float | None  # in the loop's time; never, if a fault says so or the stream was full
     target: str
     envelope: Envelope[Payload]
-    handles: list[asyncio.TimerHandle]
 
 
 class AlarmClocks:
@@ -34,6 +34,7 @@ class AlarmClocks:
     def __init__(self, machine: Machine, stream: Stream) -> None:
         self._machine, self._stream = machine, stream
         self._armed: dict[str, _Armed] = {}
+        self._alarm: asyncio.TimerHandle | None = None
 
     @property
     def armed(self) -> dict[str, datetime]:
@@ -49,33 +50,65 @@ class AlarmClocks:
             raise BusUnavailableError(f"refused by nats: {self._stream.spec.name} is full")
         stored = self._stream.store(at, envelope)
         self.disarm(at)
-        armed = self._armed[at] = _Armed(stored.sequence, due_at, target, envelope, [])
-        self._set(at, armed)
+        armed = self._armed[at] = _Armed(stored.sequence, due_at, None, target, envelope)
+        self._set(armed)
+        self._look_by(armed.rings_at)
 
     def disarm(self, at: str) -> None:
         """Do not ring."""
         if (armed := self._armed.pop(at, None)) is not None:
             self._stream.remove(armed.sequence)
-            for handle in armed.handles:
-                handle.cancel()
 
     def restart(self) -> None:
         """The server is back: all clocks that stand are set anew; those that were due meanwhile ring now."""
-        for at, armed in self._armed.items():
-            for handle in armed.handles:
-                handle.cancel()
-            self._set(at, armed)
+        self._stop()
+        for armed in self._armed.values():
+            self._set(armed)
+        self._look_by(self._earliest())
 
-    def _set(self, at: str, armed: _Armed) -> None:
-        wait = max((armed.due_at - self._machine.now()).total_seconds(), _AT_EARLIEST)
-        armed.handles = [
-            self._machine.call_later(wait + late, self._ring, at, armed) for late in self._machine.faults.rings()
-        ]
+    def _set(self, armed: _Armed) -> None:
+        now = self._machine.time()
+        due = now + max((armed.due_at - self._machine.now()).total_seconds(), 0.0)
+        late = self._machine.faults.rings()
+        armed.rings_at = due + late[0] if late else None
+        for again in late[1:]:
+            self._machine.call_at(due + again, self._ring, armed)
 
-    def _ring(self, at: str, armed: _Armed) -> None:
-        if not self._machine.is_up or self._stream.is_full:
+    def _earliest(self) -> float | None:
+        return min((armed.rings_at for armed in self._armed.values() if armed.rings_at is not None), default=None)
+
+    def _look_by(self, moment: float | None) -> None:
+        """Look at the clocks then, but not too soon. What is to be looked at earlier stands."""
+        if moment is None:
             return
+        moment = max(moment, self._machine.time() + _LOOKS_EVERY)
+        if self._alarm is None or moment < self._alarm.when():
+            self._stop()
+            self._alarm = self._machine.call_at(moment, self._look)
+
+    def _stop(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def _look(self) -> None:
+        """Ring what is due, what was armed first at first."""
+        self._alarm = None
+        if not self._machine.is_up:
+            return
+        now = self._machine.time()
+        due = [(at, armed) for at, armed in self._armed.items() if armed.rings_at is not None and armed.rings_at <= now]
+        for at, armed in due:
+            if self._ring(armed):
+                del self._armed[at]
+                self._stream.remove(armed.sequence)
+        self._look_by(now if due else self._earliest())
+
+    def _ring(self, armed: _Armed) -> bool:
+        if not self._machine.is_up:
+            return False
+        if self._stream.is_full:
+            armed.rings_at = None
+            return False
         self._stream.store(armed.target, armed.envelope)
-        if self._armed.get(at) is armed:
-            del self._armed[at]
-            self._stream.remove(armed.sequence)
+        return True

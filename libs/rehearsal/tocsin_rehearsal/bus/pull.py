@@ -80,7 +80,6 @@ class ModelPull:
         self._limit = 0
         self._asked_for = 0
         self._expires = 0.0
-        self._is_woken = False
         self._arrives = 0.0
 
     # --- as the runtime sees it ---------------------------------------------------------------------------------------
@@ -107,7 +106,7 @@ class ModelPull:
             await asyncio.sleep(silence)
         self._limit = limit
         loop = asyncio.get_running_loop()
-        if self._asked_for <= 0 or self._is_woken or loop.time() >= self._expires:
+        if self._asked_for <= 0 or loop.time() >= self._expires:
             self._ask()
         if not self._buffer and not self._closed:
             self._waiting = loop.create_future()
@@ -158,7 +157,6 @@ class ModelPull:
     # --- asking -------------------------------------------------------------------------------------------------------
 
     def _ask(self) -> None:
-        self._is_woken = False
         if self._link.is_connected:
             self._asked_for, self._expires = self._limit, self._link.machine.time() + REQUEST_LASTS
             self._consumer.request(self, self._limit)
@@ -169,7 +167,6 @@ class ModelPull:
 
     def connected(self) -> None:
         """It stands again."""
-        self._is_woken = True
         if not self.is_waiting:
             return
         machine = self._link.machine

@@ -84,7 +84,7 @@ class ModelFollower:
         """It waits for that itself."""
 
     def _stored(self, message: Stored) -> bool:
-        if self._filter.takes(message.tokens):
+        if message.sequence > self.position and self._filter.takes(message.tokens):
             self._coming.append(message)
             self._news.set()
         return not (self._stopping or self._link.life.is_over)
@@ -120,12 +120,11 @@ class ModelFollower:
             self.position = found[-1].sequence
 
     def _begin(self) -> None:
-        """From a place that the stream does not reach, because it was made anew: from its end."""
+        """From our place on, also where the stream was made anew and does not reach it yet: that is missed."""
         stream = self._stream
         if not stream.exists:
             raise BusUnavailableError(f"following {stream.spec.name}: stream not found")
-        place = min(self.position, stream.last)
-        self._coming = deque(stored for stored in stream.after(place) if self._filter.takes(stored.tokens))
+        self._coming = deque(stored for stored in stream.after(self.position) if self._filter.takes(stored.tokens))
 
     def _late(self) -> float:
         faults = self._link.faults
