@@ -24,7 +24,7 @@ class Hazard:
 
 
 _OF: Mapping[Trouble, tuple[tuple[str, float, float], ...]] = {
-    Trouble.LATENCY: (("latency", 1.0, 0.05), ("slow", 0.05, 2.0)),
+    Trouble.LATENCY: (("latency", 1.0, 0.4), ("slow", 0.05, 2.0)),
     Trouble.LOST: (("lost", 0.1, 0.0), ("answer lost", 0.15, 0.0), ("late", 0.05, 0.0)),
     Trouble.SETTLEMENTS: (("settlement lost", 0.3, 0.0), ("settlement late", 0.2, 10.0)),
     Trouble.RINGS: (("never rings", 0.3, 0.0), ("rings late", 0.3, 90.0), ("rings twice", 0.3, 20.0)),

@@ -1,5 +1,6 @@
 """What a simulation is going to be, as data: drawn from its seed, and smaller when it is shrunken."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
@@ -91,10 +92,13 @@ def _draw_steps(rng: Random, profile: Profile, shape: Shape, ends: float) -> Ite
     at = [first, *(rng.uniform(first, latest) for _ in range(rng.randint(*profile.alerts) - 1))]
     if profile.alerts[1] >= 10:  # a storm: most of them at once
         at = [moment if rng.random() < 0.2 else first + rng.uniform(0.0, 5.0) for moment in at]
+    used: Counter[tuple[str, str]] = Counter()
     for moment in at:
-        yield from _draw_alert(rng, services, moment)
+        yield from _draw_alert(rng, services, moment, used)
     for _ in range(rng.randint(*profile.commands)):
-        yield from _draw_command(rng, first, latest)
+        near = rng.choice(at) + rng.uniform(0.0, 0.6)  # while all is busy with an alert
+        asked_at = near if rng.random() < 0.3 else first + (latest - first) * rng.random() ** 2
+        yield from _draw_command(rng, asked_at)
     yield Mends(0.2, is_well=rng.random() < 0.5)
     if rng.random() < 0.5:
         yield Mends(rng.uniform(first, latest), is_well=rng.random() < 0.7)
@@ -104,8 +108,12 @@ def _draw_steps(rng: Random, profile: Profile, shape: Shape, ends: float) -> Ite
         yield Shows(_ALERTS_END - 300.0, 0)
 
 
-def _draw_alert(rng: Random, services: list[str], at: float) -> Iterator[Step]:
+def _draw_alert(rng: Random, services: list[str], at: float, used: Counter[tuple[str, str]]) -> Iterator[Step]:
+    """One alert, which perhaps comes again. No two senders have the same one."""
     name, service = rng.choice(_NAMES), rng.choice(services)
+    used[name, service] += 1
+    if used[name, service] > 1:
+        name = f"{name}{used[name, service]}"
     severity = rng.choices(("critical", "major", "minor"), (5, 3, 1))[0]
     lasts = min(rng.choice((2.0, 30.0, 200.0, 900.0)) * rng.uniform(0.5, 1.5), _ALERTS_END - 200.0 - at)
     yield Fires(at, name, service, severity, lasts)
@@ -114,7 +122,7 @@ def _draw_alert(rng: Random, services: list[str], at: float) -> Iterator[Step]:
         yield Fires(again, name, service, severity, max(min(60.0, _ALERTS_END - again), 1.0))
 
 
-def _draw_command(rng: Random, first: float, latest: float) -> Iterator[Step]:
+def _draw_command(rng: Random, at: float) -> Iterator[Step]:
     verbs: tuple[Verb, ...] = (
         "acknowledge",
         "acknowledge for a while",
@@ -127,7 +135,7 @@ def _draw_command(rng: Random, first: float, latest: float) -> Iterator[Step]:
     )
     verb = rng.choices(verbs, (5, 3, 3, 2, 1, 4, 2, 1))[0]
     asked = Asks(
-        first + (latest - first) * rng.random() ** 2,
+        at,
         rng.choice(("ada", "grace")),
         verb,
         rng.randrange(6),
@@ -154,15 +162,21 @@ def _draw_upheavals(
                 near = rng.choice(steps).at + rng.choice((-0.5, 0.0, 0.3, 2.0, 60.0, 121.0)) * rng.random()
                 at = min(max(near, begins), ends - 0.5)
             lasts = min(rng.choice((0.5, 3.0, 12.0, 90.0, 600.0)) * rng.uniform(0.5, 1.5), ends - at)
-            found = _draw_one(rng, trouble, names, number, at, lasts)
+            found = _draw_one(rng, trouble, names, number, at, lasts, ends - at)
             if found is not None:
                 yield found
 
 
-def _draw_one(rng: Random, trouble: Trouble, names: list[str], number: int, at: float, lasts: float) -> Upheaval | None:
+def _draw_one(
+    rng: Random, trouble: Trouble, names: list[str], number: int, at: float, lasts: float, left: float
+) -> Upheaval | None:
     match trouble:
         case Trouble.KILL:
-            return Dies(at, lasts, rng.choice((*names, *_REPLICATED)))  # one of them, or all of a service at once
+            if rng.random() < 0.5:
+                return Dies(at, lasts, rng.choice(names))
+            return Dies(
+                at, left * rng.random(), rng.choice((*_REPLICATED, "escalator", "escalator"))
+            )  # all of a service
         case Trouble.CRASH:
             return Dies(at, lasts, rng.choice(names), steps=int(10 ** rng.uniform(0.0, 2.8)))
         case Trouble.CUT:
@@ -179,7 +193,7 @@ def _draw_one(rng: Random, trouble: Trouble, names: list[str], number: int, at: 
             status, fault = rng.choice((429, 500, 400)), rng.choice(faults)
             return Refuses(at, lasts, channel, status, fault, rng.choice((None, 1.0, 30.0)) if status == 429 else None)
         case Trouble.REDIS:
-            return Away(at, lasts, rng.choice(("gone", "flushed", "slow")))
+            return Away(at, rng.choice((lasts, left)), rng.choice(("gone", "gone", "flushed", "slow")))
         case Trouble.SOURCES:
             return Sourceless(at, lasts)
         case Trouble.CLOCKS:

@@ -5,31 +5,30 @@ So one that comes out otherwise shows up by itself, and not in all that follow i
 are decided on as well.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tocsin_escalator.core.deadlines import ring_cause
+from tocsin_escalator.core.deadlines import is_overdue, ring_cause
 from tocsin_escalator.core.fold import apply
-from tocsin_escalator.core.grouping import Group, UnknownPlaybook, group_of, playbook_of
-from tocsin_escalator.core.incident import AlertKey, IncidentState, empty
+from tocsin_escalator.core.grouping import Alert, Group, group_of
+from tocsin_escalator.core.incident import AlertKey, Deadline, IncidentState, empty
 from tocsin_escalator.core.on_alert import Slot, decide_alert_fired, decide_alert_resolved
 from tocsin_escalator.core.on_command import INCIDENT_COMMANDS, decide_command
 from tocsin_escalator.core.on_outcome import concerns, decide_outcome
 from tocsin_escalator.core.on_timer import decide_timer
 from tocsin_escalator.core.placing import is_over
-from tocsin_escalator.core.rulebook import Rulebook, make_rulebook
-from tocsin_playbook import load
+from tocsin_escalator.core.rulebook import Rulebook
+from tocsin_rehearsal.deciding.books import Books
+from tocsin_rehearsal.deciding.quiet import Heard, quiet
 from tocsin_rehearsal.recorded import Recording
-from tocsin_rehearsal.recording import Difference, Input, compare
-from tocsin_schemas import Envelope, Event, Payload, PlaybookPublished, PlaybookRef, caused_by
-from tocsin_schemas.events import AlertCleared, AlertFired, AlertGrouped, AlertResolved, IncidentOpened
+from tocsin_rehearsal.recording import Difference, compare
+from tocsin_schemas import Envelope, Event, caused_by
+from tocsin_schemas.events import AlertCleared, AlertFired, AlertGrouped, AlertResolved, CommandRejected, IncidentOpened
 from tocsin_schemas.ids import incident_id
 
 __all__ = ["Decided", "fold_and_decide"]
 
-Alert = AlertFired | AlertResolved
 Events = list[Envelope[Event]]
 Made = tuple[str, Sequence[Event]]
 """An incident, and what is decided in it."""
@@ -68,34 +67,6 @@ def fold_and_decide(recording: Recording) -> Decided:
     )
 
 
-class _Books:
-    """The published playbooks, as the escalator reads them."""
-
-    def __init__(self, published: Iterable[Input]) -> None:
-        self._heads: dict[str, PlaybookRef] = {}
-        self._books: dict[PlaybookRef, Rulebook] = {}
-        for given in published:
-            self.publish(given.envelope.data)
-
-    def publish(self, data: Payload) -> None:
-        """It is in force from now on."""
-        if isinstance(data, PlaybookPublished):
-            self._heads = dict(sorted({**self._heads, data.playbook.name: data.playbook}.items()))
-            if data.playbook not in self._books:
-                self._books[data.playbook] = make_rulebook(data.playbook, load(data.text).playbook)
-
-    def of_alert(self, alert: Alert) -> Rulebook | None:
-        """None where no playbook has been published."""
-        found = playbook_of(alert, self._heads, alert.playbook in self._books)
-        if isinstance(found, UnknownPlaybook):
-            found = found.otherwise
-        return None if found is None else self._books[found]
-
-    def exactly(self, ref: PlaybookRef) -> Rulebook | None:
-        """This revision, else the one in force of that name; none where neither is in the recording."""
-        return self._books.get(ref) or self._books.get(self._heads.get(ref.name, ref))
-
-
 @dataclass(slots=True)
 class _Incident:
     """An incident as far as the recorded log has been folded."""
@@ -109,7 +80,7 @@ class _Deciding:
     def __init__(self, recording: Recording) -> None:
         inputs = recording.inputs
         self._log = inputs.events
-        self._books = _Books(inputs.playbooks)
+        self._books = Books(inputs.playbooks)
         self._incidents: dict[str, _Incident] = {}
         self._of_alert: dict[AlertKey, _Incident] = {}
         self._latest: dict[str, int] = {}
@@ -117,7 +88,10 @@ class _Deciding:
         """What was decided, by its cause."""
         self._instead: dict[str, Events] = {}
         """What is decided now, where that is something else."""
-        opened = {event.incident for event in self._log if type(event.data) is IncidentOpened}
+        openings = [(event.incident, event.data) for event in self._log if isinstance(event.data, IncidentOpened)]
+        self._first = {opening.group_key: opening.episode for _, opening in reversed(openings)}
+        """The number of each group's first incident in the recording: it may have had others before."""
+        opened = {incident for incident, _ in openings}
         self._skipped = {event.incident for event in self._log} - opened
         self._taken = {key for name, keys in inputs.alerts_of.items() if name in opened for key in keys}
         self._given = {given.envelope.id: given.envelope.data for given in inputs.messages}
@@ -128,7 +102,7 @@ class _Deciding:
                 places.setdefault(event.cause, place)
             elif concerns(event.data):
                 self._given[event.id] = event.data
-        self._quiet = _quiet(inputs.messages, self._log, places)
+        self._quiet = quiet(inputs.messages, self._log, places)
         self.decisions = 0
         self.undecided: list[str] = []
 
@@ -137,13 +111,8 @@ class _Deciding:
         begun: set[str] = set()
         for number, event in enumerate(self._log):
             for given in self._quiet.get(number, ()):
-                self._hear(given, self._log[number - 1].time if number else given.at)
-            if event.incident in self._skipped:
-                continue
-            if event.data.OWNER != _SERVICE:
-                if event.id in self._given and event.id not in self._followed:
-                    self._again(event.incident, event.id, event.time, [])
-            elif event.cause not in begun:
+                self._hear(given, max(given.at, self._log[number - 1].time) if number else given.at)
+            if event.data.OWNER == _SERVICE and event.cause not in begun and event.incident not in self._skipped:
                 begun.add(event.cause)
                 events = self._followed[event.cause]
                 self._again(event.incident, event.cause, event.time, events)
@@ -160,15 +129,17 @@ class _Deciding:
 
     # --- what happened ------------------------------------------------------------------------------------------------
 
-    def _hear(self, given: Input, now: datetime) -> None:
+    def _hear(self, given: Heard, now: datetime) -> None:
         """A message from which nothing followed. The end of an alert waits for its beginning."""
-        data = given.envelope.data
+        data = given.data
         if isinstance(data, AlertFired):
             if (data.fingerprint, data.episode) in self._taken:
-                self._note(given.envelope.id, max(given.at, now), [], self._on_alert(data, max(given.at, now)))
+                self._note(given.id, now, [], self._on_alert(data, now))
         elif isinstance(data, AlertResolved):
             if (data.fingerprint, data.episode) in self._of_alert:
-                self._note(given.envelope.id, max(given.at, now), [], self._on_alert(data, max(given.at, now)))
+                self._note(given.id, now, [], self._on_alert(data, now))
+        elif isinstance(data, Event):
+            self._note(given.id, now, [], self._decision(given.incident, given.id, now, []))
         else:
             self._books.publish(data)
 
@@ -198,7 +169,7 @@ class _Deciding:
     # --- decisions ----------------------------------------------------------------------------------------------------
 
     def _again(self, name: str, cause: str, now: datetime, recorded: Events) -> None:
-        made = self._decision(name, cause, now)
+        made = self._decision(name, cause, now, recorded)
         if made is None:
             at, kind = recorded[0], type(recorded[0].data).__name__
             self.undecided.append(f"INCIDENTS {at.sequence}: {kind}: what it was decided on is not in the recording")
@@ -215,7 +186,7 @@ class _Deciding:
                 caused_by(cause, position, _SERVICE, name, now, event) for position, event in enumerate(events)
             ]
 
-    def _decision(self, name: str, cause: str, now: datetime) -> Made | None:
+    def _decision(self, name: str, cause: str, now: datetime, recorded: Events) -> Made | None:
         """What is decided because of this cause, and in which incident; none where the cause is not known."""
         data = self._given.get(cause)
         if isinstance(data, AlertFired | AlertResolved):
@@ -224,12 +195,15 @@ class _Deciding:
         if incident is None:
             return None
         state, book = incident.state, incident.book
-        if data is None:
-            due = next((each for each in state.deadlines.values() if ring_cause(name, each) == cause), None)
-            return None if due is None else (name, decide_timer(state, due.id, book, now))
         if isinstance(data, INCIDENT_COMMANDS):
             return name, decide_command(state, data, book, now)
-        return (name, decide_outcome(state, data, book, now)) if isinstance(data, Event) else None
+        if isinstance(data, Event):
+            return name, decide_outcome(state, data, book, now)
+        if isinstance(recorded[0].data, CommandRejected):
+            return None
+        due = _rung(incident, name, cause, now)
+        made = [(name, decide_timer(state, deadline.id, book, now)) for deadline in due]
+        return next((each for each in made if _same(*each, recorded)), made[0] if made else None)
 
     def _on_alert(self, alert: Alert, now: datetime) -> Made | None:
         incident = self._of_alert.get(AlertKey(alert.fingerprint, alert.episode)) or self._place(alert, now)
@@ -246,7 +220,7 @@ class _Deciding:
         if book is None:
             return None
         group = group_of(alert, book)
-        number = self._latest.get(group.key, 0)
+        number = self._latest.get(group.key, self._first.get(group.key, 0))
         latest = self._incidents.get(incident_id(group.key, number))
         if latest is not None and not is_over(latest.state, latest.book, now):
             return latest
@@ -257,22 +231,11 @@ class _Deciding:
         return _Incident(Slot(group, number, incident=name, previous=previous), book, empty(name))
 
 
-def _quiet(
-    messages: Sequence[Input], log: Sequence[Envelope[Event]], places: Mapping[str, int]
-) -> dict[int, list[Input]]:
-    """Alerts from which nothing followed, and playbooks, by the place in the log before which they were heard.
-
-    Alerts are heard in the order of their stream: not before one that came earlier, however long that one waited.
-    """
-    times = [event.time for event in log]
-    found: dict[int, list[Input]] = {}
-    heard = 0
-    for given in messages:
-        if given.envelope.id in places:
-            heard = max(heard, places[given.envelope.id] + 1)
-        elif given.stream != "COMMANDS":
-            found.setdefault(max(heard, bisect_right(times, given.at)), []).append(given)
-    return found
+def _rung(incident: _Incident, name: str, cause: str, now: datetime) -> list[Deadline]:
+    """The deadline that this is the cause of; else, for a log that names causes in another way, all that are due."""
+    deadlines = incident.state.deadlines.values()
+    named = [each for each in deadlines if ring_cause(name, each) == cause]
+    return named or sorted((each for each in deadlines if is_overdue(each, now)), key=lambda each: each.due_at)
 
 
 def _same(incident: str, decided: Sequence[Event], recorded: Events) -> bool:
