@@ -19,5 +19,6 @@ def logging_as_it_was() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     yield
     structlog.reset_defaults()
+    logging.disable(logging.NOTSET)
     root.handlers[:] = handlers
     root.setLevel(level)
