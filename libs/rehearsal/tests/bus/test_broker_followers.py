@@ -166,6 +166,7 @@ def test_a_stream_in_memory_that_was_made_anew_is_followed_from_the_old_place_on
     bench.broker.start()
     bench.wait(5)  # it asks in vain
     bench.do(bus, bus.open())
+    bench.wait(1)
     bench.write(bus, "c", "d", to="tocsin.metrics.x")
     bench.wait(1)
     bench.write(bus, "f", to="tocsin.metrics.x")

@@ -55,6 +55,16 @@ def test_to_kill_the_dead_and_to_start_what_runs_changes_nothing(bench: Bench, b
     assert bench.write(bus, "a") == [1]
 
 
+def test_a_server_that_is_killed_again_at_once_is_found_after_its_second_start(bench: Bench, bus: ModelBus) -> None:
+    down(bench, 1)
+    bench.wait(0.1)
+    down(bench, 0.05)
+    bench.wait(0.1)
+    assert not bus.connection.is_connected
+    bench.wait(0.1)
+    assert bus.connection.is_connected
+
+
 def test_what_is_sent_while_the_broker_is_down_is_done_when_it_is_back(bench: Bench, bus: ModelBus) -> None:
     bench.broker.kill()
     append = bench.start(bus, appended(bus, "a", "b", expected=0))

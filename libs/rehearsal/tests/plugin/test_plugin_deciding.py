@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from plugin_nights import CHECKOUT, OK, SHOP, a_night, ask, minutes, shop
 
+from tocsin_escalator.core.on_alert import decide_alert_fired
+from tocsin_escalator.core.on_outcome import decide_outcome
 from tocsin_rehearsal.deciding import again, fold_and_decide
 from tocsin_rehearsal.outside.web import Behaviour
 from tocsin_rehearsal.recorded import Recording, recorded_from
@@ -96,7 +98,7 @@ def test_alerts_of_many_groups_are_each_in_their_incident(stage: Stage) -> None:
     world = shop(stage)
     for number in range(6):
         labels = CHECKOUT | {"service": f"service-{number % 3}", "host": f"host-{number}"}
-        world.at(minutes(number), lambda labels=labels: world.alert(labels, lasts=minutes(5)))  # type: ignore[misc]
+        world.at(minutes(number), partial(world.alert, labels, lasts=minutes(5)))
     world.run_until(minutes(60))
 
     assert told(Recording(recorded_from(world))) == []
@@ -107,9 +109,9 @@ def test_incidents_that_a_group_had_before_the_recording_count(stage: Stage) -> 
     for begin in (1, 61):
         world.at(minutes(begin), lambda: world.alert(CHECKOUT, lasts=minutes(10)))
     world.run_until(minutes(120))
-    begin = format_moment(world.start + minutes(60))
+    since = format_moment(world.start + minutes(60))
     everything = Recording(recorded_from(world))
-    second = without(everything, lambda message: message.time < begin and message.stream != "PLAYBOOKS")
+    second = without(everything, lambda message: message.time < since and message.stream != "PLAYBOOKS")
     (opened,) = [event.data for event in second.log if isinstance(event.data, IncidentOpened)]
     assert opened.episode == 1
 
@@ -179,7 +181,7 @@ def test_an_alert_from_which_nothing_followed_is_asked_about_too(stage: Stage, m
     night = a_night(stage, prepare=lambda world: world.web.answer("/health", OK))
     renewals = len(night.alerts) - len({event.cause for event in night.log} & {alert.id for alert in night.alerts})
     assert renewals > 0
-    real = again.decide_alert_fired
+    real = decide_alert_fired
     monkeypatch.setattr(again, "decide_alert_fired", lambda *given: real(*given) or (IncidentClosed(),))
 
     found = fold_and_decide(night).differences
@@ -193,7 +195,7 @@ def test_an_outcome_from_which_nothing_followed_is_asked_about_too(
     """The runbook ends without success after its outcome was unknown: of that people have been told already."""
     night = a_night(stage, prepare=lambda world: world.web.answer("/clear", Behaviour(500)))
     assert told(night) == []
-    real = again.decide_outcome
+    real = decide_outcome
     monkeypatch.setattr(again, "decide_outcome", lambda *given: real(*given) or (IncidentClosed(),))
 
     assert [difference.type for difference in fold_and_decide(night).differences] == ["IncidentClosed"]

@@ -12,7 +12,7 @@ from datetime import datetime
 from tocsin_escalator.core.deadlines import is_overdue, ring_cause
 from tocsin_escalator.core.fold import apply
 from tocsin_escalator.core.grouping import Alert, Group, group_of
-from tocsin_escalator.core.incident import AlertKey, Deadline, IncidentState, empty
+from tocsin_escalator.core.incident import Deadline, IncidentState, empty
 from tocsin_escalator.core.on_alert import Slot, decide_alert_fired, decide_alert_resolved
 from tocsin_escalator.core.on_command import INCIDENT_COMMANDS, decide_command
 from tocsin_escalator.core.on_outcome import concerns, decide_outcome
@@ -30,6 +30,8 @@ from tocsin_schemas.ids import incident_id
 __all__ = ["Decided", "fold_and_decide"]
 
 Events = list[Envelope[Event]]
+Firing = tuple[str, str]
+"""One firing of one alert: its fingerprint and its episode."""
 Made = tuple[str, Sequence[Event]]
 """An incident, and what is decided in it."""
 
@@ -82,7 +84,7 @@ class _Deciding:
         self._log = inputs.events
         self._books = Books(inputs.playbooks)
         self._incidents: dict[str, _Incident] = {}
-        self._of_alert: dict[AlertKey, _Incident] = {}
+        self._of_alert: dict[Firing, _Incident] = {}
         self._latest: dict[str, int] = {}
         self._followed: dict[str, Events] = {}
         """What was decided, by its cause."""
@@ -153,9 +155,9 @@ class _Deciding:
                 return  # it was opened under a playbook that is not in the recording
             incident.state = apply(incident.state, event, envelope.time)
             if isinstance(event, AlertGrouped):
-                self._of_alert[AlertKey(event.alert.fingerprint, event.alert.episode)] = incident
+                self._of_alert[event.alert.fingerprint, event.alert.episode] = incident
             elif isinstance(event, AlertCleared):
-                self._of_alert[AlertKey(event.fingerprint, event.episode)] = incident
+                self._of_alert[event.fingerprint, event.episode] = incident
 
     def _opened(self, name: str, event: IncidentOpened) -> _Incident | None:
         book = self._books.exactly(event.playbook)
@@ -206,7 +208,7 @@ class _Deciding:
         return next((each for each in made if _same(*each, recorded)), made[0] if made else None)
 
     def _on_alert(self, alert: Alert, now: datetime) -> Made | None:
-        incident = self._of_alert.get(AlertKey(alert.fingerprint, alert.episode)) or self._place(alert, now)
+        incident = self._of_alert.get((alert.fingerprint, alert.episode)) or self._place(alert, now)
         if incident is None:
             return None
         name, state, book = incident.slot.incident, incident.state, incident.book
@@ -239,8 +241,8 @@ def _rung(incident: _Incident, name: str, cause: str, now: datetime) -> list[Dea
 
 
 def _same(incident: str, decided: Sequence[Event], recorded: Events) -> bool:
-    if len(decided) != len(recorded):
-        return False
+    if not decided or len(decided) != len(recorded):
+        return not decided and not recorded
     return all(
         envelope.incident == incident and type(event) is type(envelope.data) and event == envelope.data
         for event, envelope in zip(decided, recorded, strict=True)
