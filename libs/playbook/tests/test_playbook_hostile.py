@@ -4,9 +4,11 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from playbook_documents import outcome
 
 from tocsin_playbook import PlaybookError, Problem, SummaryError, lint, load, parse_summary
 from tocsin_playbook.checks.syntax import check_condition, check_promql
+from tocsin_playbook.document import read_document, read_with_ruamel
 
 STOREFRONT = (Path(__file__).parents[3] / "examples" / "storefront" / "playbook.yaml").read_text()
 MARKS = list("\"'{}[]:\n\t|>-&*!%@`#\\?~=()")
@@ -51,6 +53,7 @@ def test_no_text_raises_anything_but_a_playbook_error(text: str | bytes) -> None
 def test_no_broken_playbook_raises_anything_but_a_playbook_error(text: str) -> None:
     read(text)
     lint(text)
+    assert outcome(read_document, text) == outcome(read_with_ruamel, text)
 
 
 @given(st.text(alphabet="ab.()[]{}'\"|*+-=!~<>0159smh:@ \\,\n", max_size=40) | st.text(max_size=20))

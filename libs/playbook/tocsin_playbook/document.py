@@ -2,17 +2,18 @@
 
 Reads YAML's events one by one, so that a hostile document is refused at the first event too many:
 nesting, size, aliases and duplicate keys are all counted while reading. No tag is ever obeyed.
+
+The events come from libyaml, which is quick. Whenever it or the reader here stumbles, and wherever ruamel.yaml might
+see the document otherwise, everything is read again with ruamel.yaml: every problem is said in its words.
 """
 
 from __future__ import annotations
 
-import math
-import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import NoReturn, Protocol, cast
+from typing import Any, ClassVar, NoReturn
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+import yaml
 from ruamel.yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -24,39 +25,30 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from tocsin_playbook import libyaml, ruamel_yaml
+from tocsin_playbook.marked import DocumentStart, Mark, Marked, Named, Tagged, Text
+from tocsin_playbook.plain import Ambiguous, Value, meaning, shown
 from tocsin_playbook.problems import PlaybookError, Position, Problem
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 MAX_NODES = 50_000
 MAX_ALIASES = 64
-
-_TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_NOTHING = frozenset(("", "~", "null", "Null", "NULL"))
-_OLD_SWITCH = re.compile(r"yes|no|on|off", re.IGNORECASE)
-_NON_DECIMAL = re.compile(r"[-+]?0[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+|0b[01]+")
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_NOT_FINITE = re.compile(r"[-+]?\.inf|\.nan", re.IGNORECASE)
-
-
-class _Mark(Protocol):
-    line: int
-    column: int
+MAX_PROBLEMS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
     """A word, a number, true, false or nothing."""
 
-    value: str | int | float | bool | None
+    value: Value
     text: str
     style: str | None
     """None for plain text; otherwise the character YAML marks the style with: ' \" | or >."""
     start: Position
     end: Position
-    depth: int = 0
-    size: int = 1
+    depth: ClassVar[int] = 0
+    size: ClassVar[int] = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +72,21 @@ class Mapping:
 
 
 Node = Scalar | Sequence | Mapping
-Data = str | int | float | bool | None | list["Data"] | dict[str, "Data"]
+Data = Value | list["Data"] | dict[str, "Data"]
 
 
 def read_document(text: str, source: str) -> Node:
     """The one document in the text; raises PlaybookError."""
-    return _Reader(source).read(text)
+    try:
+        root = _Reader(source, patience=1).follow(libyaml.events(text))
+    except (libyaml.NotSureError, _TooMuchError):
+        root = None
+    return root if isinstance(root, Mapping | Sequence) else read_with_ruamel(text, source)
+
+
+def read_with_ruamel(text: str, source: str) -> Node:
+    """What `read_document` gives, by ruamel.yaml alone; raises PlaybookError."""
+    return _Reader(source).read(ruamel_yaml.events(text))
 
 
 def to_data(node: Node) -> Data:
@@ -110,8 +111,11 @@ class _Open:
 
 
 class _Reader:
-    def __init__(self, source: str) -> None:
+    """Makes nodes of the events of either parser. Gives up when there are `patience` problems."""
+
+    def __init__(self, source: str, patience: int = MAX_PROBLEMS) -> None:
         self._source = source
+        self._patience = patience
         self._problems: list[Problem] = []
         self._anchors: dict[str, Node] = {}
         self._stack: list[_Open] = []
@@ -120,48 +124,63 @@ class _Reader:
         self._aliases = 0
         self._documents = 0
 
-    def read(self, text: str) -> Node:
+    def read(self, events: Iterable[Event]) -> Node:
         try:
-            for event in YAML(typ="safe", pure=True).parse(text):
-                self._take(event)
-        except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            self._add(_position(mark) if mark else Position(1, 1), _said(error), "YAML")
-        except YAMLError:
-            self._add(Position(1, 1), "the text holds a character that YAML does not allow", "printable text")
+            self.follow(events)
+        except ruamel_yaml.NoYamlError as error:
+            self._tell(error.at, error.message, error.expected)
         except _TooMuchError:
             pass  # the problem is already in the list
-        except (ValueError, OverflowError):  # ruamel on "\UFFFFFFFF": no such character
-            self._add(Position(1, 1), "the text holds an escape that means no character", "a character that exists")
         if not self._problems and self._root is None:
-            self._add(Position(1, 1), "the document is empty", "a playbook")
+            self._tell(Position(1, 1), "the document is empty", "a playbook")
         if self._problems or self._root is None:
             raise PlaybookError(self._problems)
         return self._root
 
-    def _take(self, event: Event) -> None:
+    def follow(self, events: Iterable[Event | yaml.Event]) -> Node | None:
+        """The root of the document, None where it is empty; raises what `events` raises, and _TooMuchError."""
+        for event in events:
+            take = _TAKES.get(type(event))
+            if take is not None:
+                take(self, event)
+        return self._root
+
+    def take_document(self, event: DocumentStart) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            self._stop(_position(event.start_mark), "a second document begins", "one playbook in one document")
+        if event.version or event.tags:
+            self._stop(_position(event.start_mark), "the document has a directive", "no lines that begin with %")
+
+    def take_alias(self, event: Named) -> None:
+        self._place(self._aliased(event.anchor, _position(event.start_mark)))
+
+    def take_scalar(self, event: Text) -> None:
         at = _position(event.start_mark)
-        match event:
-            case DocumentStartEvent():
-                self._documents += 1
-                if self._documents > 1:
-                    self._stop(at, "a second document begins", "one playbook in one document")
-                if event.version or event.tags:
-                    self._stop(at, "the document has a directive", "no lines that begin with %")
-            case AliasEvent():
-                self._place(self._aliased(event, at))
-            case ScalarEvent():
-                self._refuse_tag(event, at)
-                scalar = self._scalar(event, at)
-                self._remember(event.anchor, scalar)
-                self._place(scalar)
-            case SequenceStartEvent() | MappingStartEvent():
-                self._refuse_tag(event, at)
-                if len(self._stack) >= MAX_DEPTH:
-                    self._stop(at, f"lists and mappings are nested more than {MAX_DEPTH} deep", "a flatter document")
-                self._stack.append(_Open(at, event.anchor, isinstance(event, MappingStartEvent)))
-            case SequenceEndEvent() | MappingEndEvent():
-                self._close()
+        if event.tag is not None:
+            self._refuse_tag(at)
+        style = event.style or None
+        value = event.value if style else self._value(event.value, at)
+        scalar = Scalar(value, event.value, style, at, _position(event.end_mark))
+        self._remember(event.anchor, scalar)
+        self._place(scalar)
+
+    def take_sequence(self, event: Tagged) -> None:
+        self._open(event, is_mapping=False)
+
+    def take_mapping(self, event: Tagged) -> None:
+        self._open(event, is_mapping=True)
+
+    def take_end(self, _: Marked) -> None:
+        self._close()
+
+    def _open(self, event: Tagged, is_mapping: bool) -> None:
+        at = _position(event.start_mark)
+        if event.tag is not None:
+            self._refuse_tag(at)
+        if len(self._stack) >= MAX_DEPTH:
+            self._stop(at, f"lists and mappings are nested more than {MAX_DEPTH} deep", "a flatter document")
+        self._stack.append(_Open(at, event.anchor, is_mapping))
 
     def _close(self) -> None:
         done = self._stack.pop()
@@ -191,10 +210,10 @@ class _Reader:
         else:
             key, top.key = top.key, None
             if isinstance(node, Scalar) and node.style is None and not node.text:
-                node = replace(node, start=key.end)  # nothing stands nowhere: say it where it is missing
+                node = replace(node, start=key.end, end=key.end)  # nothing stands nowhere: say it where it is missing
             if key.text in top.entries:
                 first = top.entries[key.text][0].line
-                self._add(key.start, f"the key {_shown(key.text)} was already given in line {first}", "each key once")
+                self._add(key.start, f"the key {shown(key.text)} was already given in line {first}", "each key once")
             else:
                 top.entries[key.text] = (key.start, node)
 
@@ -204,14 +223,14 @@ class _Reader:
         if node.style is None and node.text == "<<":
             self._add(node.start, "merge keys are not part of a playbook", "the keys written out")
         elif not isinstance(node.value, str):
-            self._add(node.start, f"the key {_shown(node.text)} is no word", "a word; quote it if it is one")
+            self._add(node.start, f"the key {shown(node.text)} is no word", "a word; quote it if it is one")
         return node
 
-    def _aliased(self, event: AliasEvent, at: Position) -> Node:
+    def _aliased(self, anchor: str | None, at: Position) -> Node:
         self._aliases += 1
         if self._aliases > MAX_ALIASES:
             self._stop(at, f"more than {MAX_ALIASES} aliases", "a document without so many aliases")
-        node = self._anchors.get(event.anchor)
+        node = self._anchors.get(anchor or "")
         if node is None:
             self._stop(at, "the alias refers to no anchor before it", "an anchor of this name, already complete")
         if len(self._stack) + node.depth > MAX_DEPTH:
@@ -223,68 +242,52 @@ class _Reader:
         if anchor is not None:
             self._anchors[anchor] = node
 
-    def _refuse_tag(self, event: ScalarEvent | SequenceStartEvent | MappingStartEvent, at: Position) -> None:
-        if event.tag is not None:
-            self._add(at, "tags are not part of a playbook", "a plain value without `!`")
+    def _refuse_tag(self, at: Position) -> None:
+        self._add(at, "tags are not part of a playbook", "a plain value without `!`")
 
-    def _scalar(self, event: ScalarEvent, at: Position) -> Scalar:
-        text = event.value
-        value: str | int | float | bool | None = text
-        if event.style is None:
-            is_key = bool(self._stack) and self._stack[-1].is_mapping and self._stack[-1].key is None
-            value = text if is_key and _OLD_SWITCH.fullmatch(text) else self._resolve(text, at)
-        return Scalar(value, text, event.style, at, _position(event.end_mark))
-
-    def _resolve(self, text: str, at: Position) -> str | int | float | bool | None:
-        """What plain text means in YAML 1.2, refusing what older readers take for something else."""
-        if text in _NOTHING:
-            return None
-        if text in _TRUTH:
-            return _TRUTH[text]
-        if _OLD_SWITCH.fullmatch(text):
-            expected = f'quote it if it is a word ("{text}"), or write true or false'
-            self._add(at, f"{text} is a word to some YAML readers and a switch to others", expected)
-        elif _NON_DECIMAL.fullmatch(text):
-            self._add(at, f"{_shown(text)} is octal to some YAML readers", "quote it, or write a decimal number")
-        elif _NOT_FINITE.fullmatch(text):
-            self._add(at, f"{text} is not a finite number", "a finite number")
-        elif _INTEGER.fullmatch(text):
-            return self._finite(text, at) if len(text) > 18 else int(text)
-        elif _FLOAT.fullmatch(text):
-            return self._finite(text, at)
-        return text
-
-    def _finite(self, text: str, at: Position) -> float | str:
-        if len(text) <= 40 and math.isfinite(number := float(text)):
-            return number
-        self._add(at, f"{_shown(text)} is too large or too long a number", "a finite number")
-        return text
+    def _value(self, text: str, at: Position) -> Value:
+        is_key = bool(self._stack) and self._stack[-1].is_mapping and self._stack[-1].key is None
+        value = meaning(text, is_key=is_key)
+        if isinstance(value, Ambiguous):
+            self._add(at, value.message, value.expected)
+            return text
+        return value
 
     def _add(self, at: Position, message: str, expected: str) -> None:
-        self._problems.append(Problem(self._source, at.line, at.column, (), message, expected))
-        if len(self._problems) >= 100:
+        self._tell(at, message, expected)
+        if len(self._problems) >= self._patience:
             raise _TooMuchError
 
     def _stop(self, at: Position, message: str, expected: str) -> NoReturn:
-        self._problems.append(Problem(self._source, at.line, at.column, (), message, expected))
+        self._tell(at, message, expected)
         raise _TooMuchError
+
+    def _tell(self, at: Position, message: str, expected: str) -> None:
+        self._problems.append(Problem(self._source, at.line, at.column, (), message, expected))
 
 
 class _TooMuchError(Exception):
     """There is no point in reading on."""
 
 
-def _position(mark: _Mark) -> Position:
+def _position(mark: Mark) -> Position:
     return Position(mark.line + 1, mark.column + 1)
 
 
-def _said(error: MarkedYAMLError) -> str:
-    problem = cast("str | None", error.problem) or "this is no YAML"
-    if "'\\t'" in problem:
-        return "a tab is used for indentation or between values"
-    said = problem.splitlines()[0][:200]
-    return said.replace("('<stream end>',)", "the end of the text").replace("'<stream end>'", "the end of the text")
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:40] + "…")
+# Any: each of these takes the one kind of event that stands beside it.
+_TAKES: dict[type[Event | yaml.Event], Callable[[_Reader, Any], None]] = {
+    DocumentStartEvent: _Reader.take_document,
+    AliasEvent: _Reader.take_alias,
+    ScalarEvent: _Reader.take_scalar,
+    SequenceStartEvent: _Reader.take_sequence,
+    SequenceEndEvent: _Reader.take_end,
+    MappingStartEvent: _Reader.take_mapping,
+    MappingEndEvent: _Reader.take_end,
+    yaml.DocumentStartEvent: _Reader.take_document,
+    yaml.AliasEvent: _Reader.take_alias,
+    yaml.ScalarEvent: _Reader.take_scalar,
+    yaml.SequenceStartEvent: _Reader.take_sequence,
+    yaml.SequenceEndEvent: _Reader.take_end,
+    yaml.MappingStartEvent: _Reader.take_mapping,
+    yaml.MappingEndEvent: _Reader.take_end,
+}
