@@ -120,3 +120,16 @@ def test_alerts_and_notes_have_their_ids_for_the_server_and_for_the_framework() 
     headers, _ = encode(note("a"))
     assert headers["Nats-Msg-Id"] == headers["message_id"] == note("a").id
     assert AlertFired.SLUG == "alert_fired"
+
+
+async def test_the_last_place_of_a_stream_is_that_of_its_last_message_and_0_where_none_is_kept(
+    connection: Connection,
+) -> None:
+    assert await connection.last_sequence("METRICS") == 0
+    for name in ("a", "b"):
+        await connection.publish("tocsin.metrics.x", note(name))
+    assert await connection.last_sequence("METRICS") == 2
+    await connection.request("$JS.API.STREAM.PURGE.METRICS")
+    assert await connection.last_sequence("METRICS") == 0
+    with pytest.raises(BusUnavailableError, match="the stream NOWHERE: stream not found"):
+        await connection.last_sequence("NOWHERE")

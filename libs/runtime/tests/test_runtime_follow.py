@@ -150,3 +150,16 @@ async def test_a_bug_of_the_reader_is_seen_by_the_supervisor(connection: Connect
             await asyncio.sleep(0.01)
     assert isinstance(follower.failed, KeyError)
     await follower.stop()
+
+
+async def test_who_waits_for_a_place_goes_on_when_it_is_reached(connection: Connection) -> None:
+    reader = Reader()
+    async with following(connection, reader) as follower:
+        impatient = asyncio.create_task(follower.reach(9))
+        waiting = [asyncio.create_task(follower.reach(place)) for place in (1, 3)]
+        await asyncio.sleep(0.01)
+        impatient.cancel()
+        await write(connection, 1, 3)
+        await asyncio.wait_for(asyncio.gather(*waiting), 10)
+        assert reader.sequences == [1, 2, 3]
+        await asyncio.wait_for(follower.reach(2), 1)

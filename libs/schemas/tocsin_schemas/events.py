@@ -23,6 +23,7 @@ from tocsin_schemas.payload import Event, by_type
 from tocsin_schemas.text import Id, Line, Name, Text
 
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
+EndReason = Literal["recovered", "expired", "withdrawn", "replaced"]
 
 
 # --- detector: alerts ------------------------------------------------------------------------------------------------
@@ -52,17 +53,20 @@ class AlertFired(_AlertEvent):
     value: float | None = Field(default=None, description="The value that crossed the threshold; none if not finite")
     threshold: float | None = None
     starts_at: Moment = Field(description="When the condition first held")
+    latest_start: Moment | None = Field(
+        default=None, description="The latest start that its senders gave for this firing: what ended before is another"
+    )
     expires_at: Moment | None = Field(default=None, description="A lease: without renewal the alert ends here")
     generator_url: Line | None = None
 
 
 class AlertResolved(_AlertEvent):
-    """The alert's condition no longer holds, or nobody renewed it."""
+    """The alert's condition no longer holds, nobody renewed it, or the same alert is told of as another firing."""
 
     SLUG: ClassVar[str] = "alert_resolved"
 
     ends_at: Moment
-    reason: Literal["recovered", "expired", "withdrawn"] = "recovered"
+    reason: EndReason = "recovered"
 
 
 # --- escalator: the incident's life ----------------------------------------------------------------------------------
@@ -105,7 +109,7 @@ class AlertCleared(_IncidentEvent):
     episode: Id
     rule: Name
     ends_at: Moment
-    reason: Literal["recovered", "expired", "withdrawn"] = "recovered"
+    reason: EndReason = "recovered"
 
 
 class SeverityChanged(_IncidentEvent):

@@ -10,6 +10,7 @@ from tocsin_detector.core.known import AlertEvent, KnownAlerts, Word
 from tocsin_detector.core.rules import Evaluation, RuleState, Seen, WatchedRule, evaluate_rule
 from tocsin_playbook.model.detect import Rule, Rung
 from tocsin_runtime import BusUnavailableError
+from tocsin_runtime.bus.follow import OnEvents
 from tocsin_schemas import Envelope, Labels, Payload, PlaybookRef
 from tocsin_schemas.events import AlertFired, AlertResolved
 from tocsin_schemas.ids import fingerprint
@@ -142,6 +143,17 @@ class MovableClock:
         self._moved = asyncio.Event()
 
 
+class Shown:
+    """A follower that hands over no more than it is asked for."""
+
+    def __init__(self, stream: "Stream", on_events: OnEvents) -> None:
+        self._stream, self._on_events = stream, on_events
+
+    async def reach(self, sequence: int) -> None:
+        if self._stream.log[:sequence]:
+            await self._on_events(self._stream.log[:sequence])
+
+
 class Stream:
     """What the detector needs of NATS: a stream that takes each id once and shows all to its followers."""
 
@@ -178,8 +190,16 @@ class Stream:
             raise BusUnavailableError("written, but the answer is lost")
         return places
 
+    async def last_sequence(self, stream: str) -> int:
+        assert stream == "ALERTS"
+        if self.refuses or not self.is_connected:
+            raise BusUnavailableError("no answer")
+        return len(self.log)
+
     def book(self, remember: timedelta = REMEMBER) -> AlertBook:
-        return AlertBook(self, remember)  # type: ignore[arg-type]  # a double of Connection
+        book = AlertBook(self, remember)  # type: ignore[arg-type]  # a double of Connection
+        book.read_by(Shown(self, book.on_events))
+        return book
 
     async def show(self, book: AlertBook, after: int = 0) -> None:
         """Show a follower everything after this place."""

@@ -14,9 +14,12 @@ from starlette.applications import Starlette
 from tocsin_detector.adapters import alertmanager_api
 from tocsin_detector.adapters.alert_book import AlertBook
 from tocsin_detector.adapters.alertmanager_api import AlertmanagerApi
-from tocsin_schemas import Labels
+from tocsin_schemas import Labels, caused_by
+from tocsin_schemas.events import AlertResolved
 from tocsin_schemas.ids import fingerprint
+from tocsin_schemas.moments import format_moment
 
+_OF_BOTH = ("fingerprint", "episode", "rule", "labels", "source")
 JSON = {"content-type": "application/json"}
 ALERT = {"labels": {"alertname": "Down", "zone": "eu-1"}}
 ENDED = {**ALERT, "endsAt": "2026-01-01T00:00:00Z"}
@@ -257,3 +260,95 @@ async def test_the_rest_of_what_clients_ask_for(bench: Bench) -> None:
 async def test_a_start_in_the_future_is_now(bench: Bench) -> None:
     await bench.post({**ALERT, "startsAt": at(36_000).isoformat()})
     assert bench.stream.log[0].data.starts_at == START
+
+
+# --- several say something of one alert -------------------------------------------------------------------------------
+
+
+def stamped(start: float | None = None, end: float | None = None) -> dict[str, Any]:
+    given = {"startsAt": start, "endsAt": end}
+    return {**ALERT, **{name: format_moment(at(second)) for name, second in given.items() if second is not None}}
+
+
+async def test_who_posts_while_another_post_is_under_way_is_heard_after_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.post(stamped())
+    bench.stream.clock.move(60)
+    going_on, publish = asyncio.Event(), bench.stream.publish_all
+
+    async def slow(messages: Any) -> list[int]:
+        await going_on.wait()
+        return await publish(messages)
+
+    monkeypatch.setattr(bench.stream, "publish_all", slow)
+    end = asyncio.create_task(bench.post(stamped(end=60)))
+    await asyncio.sleep(0.01)
+    again = asyncio.create_task(bench.post(stamped()))
+    await asyncio.sleep(0.01)
+    going_on.set()
+    assert [answer.status_code for answer in await asyncio.gather(end, again)] == [200, 200]
+    assert bench.stream.story == ["fired None", "resolved", "fired None"]
+    assert len({envelope.data.episode for envelope in bench.stream.log}) == 2
+
+
+async def ended_by_another(bench: Bench) -> None:
+    """A replica of which ours has heard nothing yet."""
+    other = bench.stream.book()
+    await bench.stream.show(other)
+    [firing] = other.known.firing()
+    end = AlertResolved(
+        fingerprint=firing.fingerprint,
+        episode=firing.episode,
+        rule="Down",
+        labels=firing.labels,
+        source="api",
+        ends_at=bench.stream.clock.now(),
+    )
+    await other.tell(other.wrap([end], other.known))
+
+
+@pytest.mark.parametrize("lease", [None, 3000.0])
+async def test_what_fires_again_just_after_another_replica_ended_it_fires(bench: Bench, lease: float | None) -> None:
+    """With the longer lease this replica tells a renewal, which is void; without, it has nothing to tell."""
+    await bench.post(stamped(0))
+    bench.stream.clock.move(60)
+    await ended_by_another(bench)
+    assert (await bench.post(stamped(end=lease))).status_code == 200
+    assert bench.stream.story[-1] == "fired None"
+    assert [alert.firing for alert in bench.book.known.alerts.values()] == [True]
+    assert len({envelope.data.episode for envelope in bench.stream.log}) == 2
+
+
+async def test_of_a_request_only_what_was_void_is_said_again(bench: Bench) -> None:
+    await bench.post(stamped(0))
+    await ended_by_another(bench)
+    other = {"labels": {"alertname": "Other"}}
+    assert (await bench.post(other, stamped(end=3000), other)).status_code == 200
+    assert [envelope.data.rule for envelope in bench.stream.log] == ["Down", "Down", "Other", "Down", "Down"]
+
+
+async def test_who_is_contradicted_again_and_again_is_told_to_come_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.post(stamped(0))
+    publish = bench.stream.publish_all
+
+    async def after_its_end(messages: Any) -> list[int]:
+        """Another replica ends the episode before these words about it are written, or as they are."""
+        for _, envelope in messages:
+            end = AlertResolved.model_validate(envelope.data.model_dump(include=set(_OF_BOTH)) | {"ends_at": START})
+            await publish([("x", caused_by(f"end {envelope.data.episode}", 0, "detector", "", START, end))])
+        return await publish(messages)
+
+    monkeypatch.setattr(bench.stream, "publish_all", after_its_end)
+    bench.stream.clock.move(60)
+    assert (await bench.post(stamped(end=3000))).status_code == 503
+    assert bench.stream.story == ["fired None", *["resolved", "fired None"] * 5]
+
+
+async def test_without_the_bus_an_alert_that_seems_known_is_503_too(bench: Bench) -> None:
+    """Another replica may have ended it meanwhile."""
+    await bench.post(ALERT)
+    bench.stream.refuses = True
+    assert (await bench.post(ALERT)).status_code == 503

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from detector_world import SHOP, START, at, fired, story
+from detector_world import SHOP, START, at, fired, resolved, story
 
-from tocsin_detector.core.foreign import decide_expired, decide_request
+from tocsin_detector.core.foreign import decide_expired, decide_replaced, decide_request
 from tocsin_detector.core.known import AlertEvent, KnownAlerts, Word
 from tocsin_detector.core.posted import MAX_ALERTS, read_posted
 from tocsin_schemas import Labels
@@ -287,3 +287,58 @@ def test_what_is_taken_can_be_told_whatever_it_holds(item: Any) -> None:
     [posted], _ = read_posted([item])
     [event] = decide_request([posted], KnownAlerts(), "api", START)
     assert type(event).model_validate_json(event.to_json()) == event
+
+
+# --- which firing an end is of ----------------------------------------------------------------------------------------
+
+
+def test_the_end_of_a_firing_before_that_comes_late_ends_nothing() -> None:
+    posting = Posting()
+    posting.post(0, alert(startsAt=at(0)))
+    assert posting.post(60.1, alert(startsAt=at(60))) == ["fired P1"]
+    assert posting.post(61, alert(startsAt=at(0), endsAt=at(59.9))) == []
+    assert posting.post(90, alert(startsAt=at(60), endsAt=at(89))) == ["resolved"]
+    assert len({event.episode for event in posting.events}) == 1
+
+
+def test_of_a_pair_of_senders_each_has_a_start_and_either_may_end_the_alert() -> None:
+    posting = Posting()
+    for minute in range(5):
+        for start in (7, 0):
+            posting.post(60 * minute + 10, alert(startsAt=at(start), endsAt=at(60 * minute + 250)))
+    told = [event.latest_start for event in posting.events if isinstance(event, AlertFired)]
+    assert told == [at(7)] * len(told)
+    assert len(told) == 5  # once a minute, for the lease; none for the starts
+    assert posting.post(400, alert(startsAt=at(0), endsAt=at(399))) == ["resolved"]
+
+
+def test_a_start_is_told_once_where_there_was_none() -> None:
+    posting = Posting()
+    posting.post(0, alert())
+    assert posting.last.latest_start is None
+    assert [posting.post(second, alert(startsAt=at(5))) for second in (6, 7)] == [["fired P1"], []]
+    assert posting.last.latest_start == at(5)
+
+
+def test_a_sender_that_gives_no_start_may_have_a_clock_that_is_slow() -> None:
+    posting = Posting()
+    posting.post(0, alert())
+    assert posting.post(60, alert(endsAt=at(-600))) == ["resolved"]
+
+
+def test_of_two_firings_that_replicas_began_at_once_the_first_is_ended_as_replaced() -> None:
+    one, other = fired(Labels(LABELS), "e1"), fired(Labels(LABELS), "e2", starts_at=at(3))
+    known = KnownAlerts().with_words([Word(one, at(3)), Word(other, at(3))])
+    [end] = decide_replaced(known)
+    assert (end.episode, end.reason, end.ends_at) == ("e1", "replaced", at(3))
+    ended = known.with_words([Word(end, at(4))])
+    assert decide_replaced(ended) == ()
+    assert [each.episode for each in ended.firing()] == ["e2"]
+
+
+def test_an_end_that_comes_in_the_meantime_is_told_once() -> None:
+    words = [fired(Labels(LABELS), "e1"), fired(Labels(LABELS), "e2"), resolved(Labels(LABELS), "e2")]
+    known = KnownAlerts().with_words(Word(event, at(3)) for event in words)
+    assert [end.episode for end in decide_replaced(known)] == ["e1"]
+    assert not list(known.firing())
+    assert decide_replaced(known.with_words([Word(resolved(Labels(LABELS), "e1"), at(4))])) == ()

@@ -9,6 +9,7 @@ from typing import Any, cast
 import httpx
 import pytest
 from detector_bench import Bench
+from detector_world import Shown
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
@@ -19,6 +20,7 @@ from tocsin_detector.settings import DetectorSettings
 from tocsin_playbook.model.sources import Source
 from tocsin_promql.series import Sample
 from tocsin_runtime import Host
+from tocsin_runtime.bus.follow import OnEvents
 from tocsin_schemas import Labels
 
 Call = Callable[[], Awaitable[None]]
@@ -34,7 +36,9 @@ class Wiring:
         self.stops: list[Call] = []
         self.routes: list[BaseRoute] = []
 
-    def follow(self, *_: Any) -> None: ...
+    def follow(self, stream: str, _: Any, on_events: OnEvents) -> Shown:
+        assert stream == "ALERTS"
+        return Shown(self.connection, on_events)
 
     def ready_when(self, *_: Any) -> None: ...
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import structlog
 from detector_bench import Bench
-from detector_world import START, at
+from detector_world import START, at, fired
 
 from tocsin_detector.adapters import watch as module
 from tocsin_detector.handlers import Leases
@@ -158,3 +158,16 @@ async def test_leases_end_later_when_the_bus_refuses(bench: Bench) -> None:
     bench.stream.refuses = False
     await ending.end()
     assert bench.stream.story == ["fired None", "expired"]
+
+
+async def test_of_an_alert_that_two_replicas_began_the_first_firing_is_ended_once_and_without_patience(
+    bench: Bench,
+) -> None:
+    replicas = [await bench.replica(), await bench.replica()]
+    for name, replica in zip(("e1", "e2"), replicas, strict=True):
+        await replica.book.tell(replica.book.wrap([fired(Labels(alertname="Down"), name)], replica.book.known))
+    for replica in replicas:
+        await replica.hear()
+        await leases(bench, replica).end()
+    assert bench.stream.story == ["fired None", "fired None", "replaced"]
+    assert bench.stream.log[2].data.episode == "e1"

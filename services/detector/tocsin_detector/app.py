@@ -24,7 +24,7 @@ def build(host: Host[DetectorSettings], *, fetch: Fetch | None = None, aside: As
     """
     settings, clock = host.settings, host.clock
     book = AlertBook(host.connection, remember=timedelta(hours=settings.remember_hours))
-    host.follow("ALERTS", (ALERTS,), book.on_events)
+    book.read_by(host.follow("ALERTS", (ALERTS,), book.on_events))
 
     api = AlertmanagerApi(book, clock, max_body_bytes=settings.max_body_bytes, aside=aside)
     host.route(*api.routes())

@@ -4,6 +4,7 @@ Both rest until there is something to do: nothing is looked at again and again.
 """
 
 import asyncio
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 import structlog
@@ -11,7 +12,8 @@ import structlog
 from tocsin_detector.adapters.alert_book import AlertBook
 from tocsin_detector.adapters.fetch import Fetch
 from tocsin_detector.adapters.watch import Limits, Watch
-from tocsin_detector.core.foreign import decide_expired, next_expiry
+from tocsin_detector.core.foreign import decide_expired, decide_replaced, next_expiry
+from tocsin_detector.core.known import AlertEvent, KnownAlerts
 from tocsin_detector.core.plan import plan_watch
 from tocsin_runtime import BusUnavailableError, Clock
 from tocsin_runtime.playbooks import Playbooks
@@ -98,17 +100,22 @@ class Leases:
 
     async def end(self) -> None:
         """Tell of those that have run out. While nothing could be taken (the bus was away, we were not up, the
-        clock was set) nothing could be renewed either: time begins anew."""
+        clock was set) nothing could be renewed either: time begins anew. What two replicas began is ended at once."""
+        await self._say(decide_replaced, "alerts end later: the bus cannot be reached")
         if not self._book.is_open or self._steps.clock_was_set():
             self._begin_anew()
         if self._clock.monotonic() - self._open_since < self._patience.total_seconds():
             return
-        known = self._book.known
-        expired = decide_expired(known, self._clock.now(), self._grace)
+        await self._say(
+            lambda known: decide_expired(known, self._clock.now(), self._grace),
+            "leases end later: the bus cannot be reached",
+        )
+
+    async def _say(self, decide: Callable[[KnownAlerts], Iterable[AlertEvent]], otherwise: str) -> None:
         try:
-            await self._book.tell(self._book.wrap(expired, known))
+            await self._book.say(decide)
         except BusUnavailableError as error:
-            log.warning("leases end later: the bus cannot be reached", alerts=len(expired), reason=str(error))
+            log.warning(otherwise, reason=str(error))
 
 
 class Watches:

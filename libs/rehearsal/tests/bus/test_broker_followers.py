@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
-from broker_bench import LETTERS, Bench
+from broker_bench import ALERT, LETTERS, Bench
 
 from tocsin_rehearsal.bus.link import ModelBus
 from tocsin_runtime import BusUnavailableError
@@ -184,3 +184,25 @@ def test_a_follower_of_the_dead_hears_nothing_and_is_forgotten(bench: Bench, bus
     bench.wait(1)
     assert told == []
     assert bench.broker.streams["DEADLETTERS"]._watchers == []
+
+
+def test_who_waits_for_a_place_goes_on_when_it_is_reached(bench: Bench, bus: ModelBus) -> None:
+    follower = following(bench, bus, [])
+    waiting = bench.start(bus, follower.reach(2))
+    bench.write(bus, "a")
+    bench.wait(1)
+    assert not waiting.done()
+    bench.write(bus, "b")
+    bench.wait(0)
+    assert waiting.done()
+
+
+def test_the_last_place_is_that_of_the_last_message_that_is_kept(bench: Bench, bus: ModelBus) -> None:
+    assert bench.do(bus, bus.connection.last_sequence("ALERTS")) == 0
+    bench.write(bus, "a", "b", to=ALERT)
+    assert bench.do(bus, bus.connection.last_sequence("ALERTS")) == 2
+    bench.wait(30 * 24 * 3600)
+    assert bench.do(bus, bus.connection.last_sequence("ALERTS")) == 0
+    bench.broker.streams["ALERTS"].exists = False
+    with pytest.raises(BusUnavailableError, match="stream not found"):
+        bench.do(bus, bus.connection.last_sequence("ALERTS"))

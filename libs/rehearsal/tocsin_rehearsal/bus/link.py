@@ -73,6 +73,10 @@ class ModelConnection:
             places.extend([(await self.publish(subject, envelope)).sequence for subject, envelope in chunk])
         return places
 
+    async def last_sequence(self, stream: str) -> int:
+        """As `Connection.last_sequence`."""
+        return await self._link.exchange("info", lambda: self._link.broker.streams[stream].last_kept())
+
     async def _publish_batch(self, messages: Sequence[tuple[str, Envelope[Payload]]]) -> int:
         batch = [ToWrite(subject, envelope, envelope.id) for subject, envelope in messages]
         first, _ = await self._link.exchange(batch[0].subject, lambda: self._link.broker.write(batch))

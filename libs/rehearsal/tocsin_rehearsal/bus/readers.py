@@ -13,7 +13,7 @@ from tocsin_runtime.bus.connection import Connection
 from tocsin_runtime.bus.consume import Handler, Worker
 from tocsin_runtime.bus.delivery import Delivery
 from tocsin_runtime.bus.errors import BusUnavailableError
-from tocsin_runtime.bus.follow import OnEvents
+from tocsin_runtime.bus.follow import OnEvents, Place
 from tocsin_runtime.topology import ConsumerSpec
 from tocsin_schemas import Payload
 
@@ -47,12 +47,21 @@ class ModelFollower:
     ) -> None:
         self._link, self._stream, self._filter = link, link.broker.streams[stream], Filter.of(filters)
         self._on_events, self._gather = on_events, gather
-        self.position = after
+        self._place = Place(after)
         self.caught_up = asyncio.Event()
         self._coming: deque[Stored] = deque()
         self._news = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def position(self) -> int:
+        """As `Follower.position`."""
+        return self._place.at
+
+    async def reach(self, sequence: int) -> None:
+        """As `Follower.reach`."""
+        await self._place.reach(sequence)
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -117,7 +126,7 @@ class ModelFollower:
                 break
             found = [self._coming.popleft() for _ in range(min(len(self._coming), _BATCH))]
             await self._on_events([stored.envelope for stored in found])
-            self.position = found[-1].sequence
+            self._place.move(found[-1].sequence)
 
     def _begin(self) -> None:
         """From our place on, also where the stream was made anew and does not reach it yet: that is missed."""

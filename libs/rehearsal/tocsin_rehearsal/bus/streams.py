@@ -77,6 +77,13 @@ class Stream:
         """The last sequence."""
         return len(self.messages)
 
+    def last_kept(self) -> int:
+        """The last sequence, 0 where nothing is kept any more. Raises BusUnavailableError without a stream."""
+        if not self.exists:
+            raise BusUnavailableError(f"{self.spec.name}: stream not found")
+        self._age()
+        return self.last if self.messages and self.messages[-1] is not None else 0
+
     @property
     def is_full(self) -> bool:
         return self.room == 0

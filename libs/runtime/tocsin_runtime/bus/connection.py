@@ -217,6 +217,13 @@ class Connection:
             places.extend([(await self.publish(subject, envelope)).sequence for subject, envelope in chunk])
         return places
 
+    async def last_sequence(self, stream: str) -> int:
+        """The place of the last message of a stream, 0 where there are none (any more). Raises BusUnavailableError."""
+        answer = await self.request(f"$JS.API.STREAM.INFO.{stream}")
+        if "error" in answer:
+            raise BusUnavailableError(f"the stream {stream}: {answer['error'].get('description')}")
+        return int(answer["state"]["last_seq"]) if answer["state"]["messages"] else 0
+
     async def request(
         self, subject: str, body: bytes = b"", headers: Mapping[str, str] | None = None, *, timeout: float = 5.0
     ) -> dict[str, Any]:

@@ -18,12 +18,34 @@ from tocsin_runtime.bus.pull import PullLoop
 from tocsin_runtime.topology import ConsumerSpec
 from tocsin_schemas import Envelope, EnvelopeError, Payload, decode
 
-__all__ = ["Follower", "OnEvents"]
+__all__ = ["Follower", "OnEvents", "Place"]
 
 log = structlog.get_logger(__name__)
 
 OnEvents = Callable[[Sequence[Envelope[Payload]]], Awaitable[None]]
 _BATCH = 500
+
+
+class Place:
+    """How far a reader is."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+
+    def move(self, at: int) -> None:
+        self.at = at
+        for sequence, future in self._waiting:
+            if sequence <= at and not future.done():
+                future.set_result(None)
+        self._waiting = [(sequence, future) for sequence, future in self._waiting if not future.done()]
+
+    async def reach(self, sequence: int) -> None:
+        """Return when it is there."""
+        if self.at < sequence:
+            future = asyncio.get_running_loop().create_future()
+            self._waiting.append((sequence, future))
+            await future
 
 
 class Follower:
@@ -49,13 +71,26 @@ class Follower:
         self._gather = gather
         self._stream, self._filters, self._service = stream, filters, service
         self._on_events = on_events
-        self.position = after
+        self._place = Place(after)
         self.caught_up = asyncio.Event()
         self._count = 0
         self._fresh = False
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
         self._pull: PullLoop | None = None
+
+    @property
+    def position(self) -> int:
+        """The place up to which everything was handed over."""
+        return self._place.at
+
+    @position.setter
+    def position(self, at: int) -> None:
+        self._place.move(at)
+
+    async def reach(self, sequence: int) -> None:
+        """Return when everything up to this place has been handed over."""
+        await self._place.reach(sequence)
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"follow {self._stream}")

@@ -1,23 +1,43 @@
 """What is known of all alerts, and the telling of what is new: the ALERTS stream from both sides."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from typing import NamedTuple, Protocol
 
 from prometheus_client import Counter
 
+from tocsin_detector.adapters.aside import Aside, at_once
 from tocsin_detector.core.known import AlertEvent, KnownAlert, KnownAlerts, Word, after_word
 from tocsin_runtime import BusUnavailableError, Connection
 from tocsin_schemas import Envelope, Payload, caused_by
-from tocsin_schemas.events import AlertResolved
+from tocsin_schemas.events import AlertFired, AlertResolved
 from tocsin_schemas.ids import derive_id
 from tocsin_schemas.subjects import alert_subject
 
-__all__ = ["AlertBook"]
+__all__ = ["AlertBook", "Told"]
 
 TOLD = Counter("tocsin_alert_events_total", "Alert events published", ["event"])
 
 _OWN_IDS = 100_000
+_VOID_IDS = 10_000
+
+
+class Reading(Protocol):
+    """How far the stream has been read."""
+
+    async def reach(self, sequence: int) -> None:
+        """Return when everything up to this place has been handed over."""
+        ...
+
+
+class Told(NamedTuple):
+    """What was told, and what it was decided on. `place` is that of the last of it, 0 for nothing."""
+
+    envelopes: Sequence[Envelope[AlertEvent]]
+    known: KnownAlerts
+    place: int
 
 
 class AlertBook:
@@ -31,6 +51,13 @@ class AlertBook:
         self._own_ids: OrderedDict[str, None] = OrderedDict()
         self._view: KnownAlerts | None = None
         self._on_change: list[Callable[[], None]] = []
+        self._void_ids: OrderedDict[str, None] = OrderedDict()
+        self._turn = asyncio.Lock()
+        self._reading: Reading | None = None
+
+    def read_by(self, reading: Reading) -> None:
+        """Who hands over what the stream says, to be asked how far it is."""
+        self._reading = reading
 
     def on_change(self, call: Callable[[], None]) -> None:
         """Call this whenever something new is known."""
@@ -56,11 +83,40 @@ class AlertBook:
         """What the stream says. Own events that it has reached need not be held apart any more."""
         now = self._connection.clock.now()
         new = [envelope for envelope in envelopes if envelope.sequence > self._reached]
-        words = (Word(each.data, each.time, None if each.id in self._own_ids else now) for each in new)
-        self._followed = self._followed.with_words(words).without_forgotten(now)
+        words = (Word(each.data, each.time, None if each.id in self._own_ids else now, each.id) for each in new)
+        self._followed = self._followed.with_words(words, self._is_void).without_forgotten(now)
         self._reached = max(self._reached, envelopes[-1].sequence)
         self._own = [(sequence, word) for sequence, word in self._own if sequence > self._reached]
         self._changed()
+
+    def _is_void(self, word: Word) -> None:
+        """This word came too late to say anything. That an alert ended which has ended is as good as said."""
+        if isinstance(word.event, AlertFired):
+            self._void_ids[word.id] = None
+            while len(self._void_ids) > _VOID_IDS:
+                self._void_ids.popitem(last=False)
+
+    # --- saying -------------------------------------------------------------------------------------------------------
+
+    async def say(self, decide: Callable[[KnownAlerts], Iterable[AlertEvent]], aside: Aside = at_once) -> Told:
+        """Tell what `decide` makes of what is known, one after the other: nobody here decides on what is known while
+        another's words are under way. Returns when all of it is on disk. Raises BusUnavailableError.
+
+        Other replicas say something meanwhile: `void` tells whether they made these words void.
+        """
+        async with self._turn:
+            known = self.known
+            envelopes = await aside(lambda: self.wrap(decide(known), known))
+            return Told(envelopes, known, max(await self.tell(envelopes), default=0))
+
+    async def void(self, told: Told) -> set[str]:
+        """The fingerprints of alerts that this telling did not keep firing: another replica's word, written before,
+        had ended the episode. Where it told nothing, everything that is in the stream by now has been read after this.
+        Raises BusUnavailableError."""
+        if self._reading is None:
+            raise RuntimeError("nobody reads the stream for this book")
+        await self._reading.reach(told.place or await self._connection.last_sequence("ALERTS"))
+        return {envelope.data.fingerprint for envelope in told.envelopes if envelope.id in self._void_ids}
 
     def wrap(self, events: Iterable[AlertEvent], known: KnownAlerts) -> Sequence[Envelope[AlertEvent]]:
         """Name these events. The n-th word about an episode has the same id, whichever replica says it: the stream
@@ -74,10 +130,10 @@ class AlertBook:
             after[event.fingerprint] = after_word(said, Word(event, now))
         return wrapped
 
-    async def tell(self, envelopes: Sequence[Envelope[AlertEvent]]) -> None:
-        """Publish; returns when all of it is on disk. Raises BusUnavailableError."""
+    async def tell(self, envelopes: Sequence[Envelope[AlertEvent]]) -> Sequence[int]:
+        """Publish; returns when all of it is on disk, with the place of each. Raises BusUnavailableError."""
         if not envelopes:
-            return
+            return ()
         if not self._connection.is_connected:
             raise BusUnavailableError("not connected to nats")  # at once, instead of after the time for an answer
         for envelope in envelopes:
@@ -92,6 +148,7 @@ class AlertBook:
                 self._own.append((place, Word(envelope.data, envelope.time)))
         self._own.sort(key=lambda own: own[0])
         self._changed()
+        return places
 
     def _changed(self) -> None:
         self._view = None

@@ -6,6 +6,7 @@ the good alerts of a mixed request are taken before the bad ones are refused wit
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 
 import structlog
@@ -14,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from tocsin_detector.adapters.alert_book import AlertBook
+from tocsin_detector.adapters.alert_book import AlertBook, Told
 from tocsin_detector.adapters.aside import Aside
 from tocsin_detector.core.filters import read_filter
 from tocsin_detector.core.foreign import decide_request
@@ -36,6 +37,8 @@ _BODY_SECONDS = 10.0
 _TELL_SECONDS = 8.0  # Prometheus waits for ten, and sends 64 at a time at most
 _ALERTS_A_SECOND = 500
 _TOLD_REASONS = 20
+_TURNS = 5
+"""How often an alert is decided on anew because another replica was quicker to say something of it."""
 
 
 class AlertmanagerApi:
@@ -100,13 +103,29 @@ class AlertmanagerApi:
         return read_posted(loads(body, max_bytes=self._max_body))
 
     async def _tell(self, alerts: Sequence[PostedAlert]) -> int:
-        """How many events these alerts were. When this returns, they are on disk."""
-        known = self._book.known
-        events = await self._aside(decide_request, alerts, known, self._source, self._clock.now())
-        envelopes = await self._aside(self._book.wrap, events, known)
-        async with asyncio.timeout(_TELL_SECONDS + len(envelopes) / _ALERTS_A_SECOND):
-            await self._book.tell(envelopes)
-        return len(envelopes)
+        """How many of these were worth telling. When this returns, they are on disk, and the stream has been read up to
+        there: nothing that another replica had said before makes them void, and what was not worth telling is known.
+        """
+        now, news, open_ = self._clock.now(), set[str](), alerts
+        async with asyncio.timeout(_TELL_SECONDS + len(alerts) / _ALERTS_A_SECOND):
+            for turn in range(_TURNS):
+                told = await self._book.say(partial(decide_request, open_, source=self._source, now=now), self._aside)
+                news |= {envelope.data.fingerprint for envelope in told.envelopes}
+                again = await self._book.void(told)
+                if turn == 0:
+                    again |= await self._not_told(alerts, told)
+                if not again:
+                    return len(news)
+                open_ = tuple({each.fingerprint: each for each in open_ if each.fingerprint in again}.values())
+        raise BusUnavailableError(f"others say otherwise of {len(open_)} alerts, again and again")
+
+    async def _not_told(self, alerts: Sequence[PostedAlert], told: Told) -> set[str]:
+        """Those of which nothing was told, if more is known by now than that was decided on."""
+        said = {envelope.data.fingerprint for envelope in told.envelopes}
+        silent = {alert.fingerprint for alert in alerts} - said
+        if silent and told.envelopes:
+            await self._book.void(Told((), told.known, 0))
+        return silent if self._book.known is not told.known else set()
 
     async def _body(self, request: Request) -> bytes:
         _check_headers(request)

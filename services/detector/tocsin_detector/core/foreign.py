@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from tocsin_detector.core.known import AlertEvent, KnownAlert, KnownAlerts, Word, after_word, next_episode
 from tocsin_detector.core.posted import PostedAlert
 from tocsin_schemas.events import AlertFired, AlertResolved
-from tocsin_schemas.ids import alert_episode, fingerprint
+from tocsin_schemas.ids import alert_episode
 from tocsin_schemas.moments import format_moment
 from tocsin_schemas.text import clean_line
 
-__all__ = ["decide_expired", "decide_request", "next_expiry"]
+__all__ = ["decide_expired", "decide_replaced", "decide_request", "next_expiry"]
 
 RESOLVE_TIMEOUT = timedelta(minutes=5)
 """How long an alert without `endsAt` is taken to fire (Alertmanager's `resolve_timeout`)."""
@@ -30,7 +30,7 @@ def decide_request(
     after: dict[str, KnownAlert] = {}
     events: list[AlertEvent] = []
     for alert in alerts:
-        mark = fingerprint(alert.labels)
+        mark = alert.fingerprint
         said = after.get(mark) or known.get(mark)
         event = _decide_one(alert, mark, said, source, now, known.remember)
         if event is not None:
@@ -55,6 +55,8 @@ def _resolved(
 ) -> AlertResolved | None:
     if said is None or not said.firing:
         return None
+    if said.latest_start is not None and ends_at < said.latest_start:
+        return None  # late: this is the end of a firing before
     return AlertResolved(
         fingerprint=mark,
         episode=said.episode,
@@ -74,13 +76,14 @@ def _fired(
     ends_at: datetime,
     remember: timedelta,
 ) -> AlertFired | None:
+    # A start in the future counts as now: a producer's wrong clock must not hide its alert.
+    starts_at = min(alert.starts_at or now, now)
+    latest_start = starts_at if alert.starts_at is not None else None
     if said is not None and said.firing:
-        if said.expires_at is None or not _prolongs(said.expires_at, ends_at, now):
+        if not _is_later(latest_start, said.latest_start) and not _prolongs(said.expires_at, ends_at, now):
             return None
         episode, starts_at = said.episode, said.starts_at
     else:
-        # A start in the future counts as now: a producer's wrong clock must not hide its alert.
-        starts_at = min(alert.starts_at or now, now)
         episode = _new_episode(alert, mark, said, now, remember)
         if said is not None and episode in (said.episode, *said.past):
             if said.expires_at is not None and not _prolongs(said.expires_at, ends_at, now):
@@ -96,6 +99,7 @@ def _fired(
         annotations=dict(alert.annotations),
         summary=_summary(alert),
         starts_at=starts_at,
+        latest_start=latest_start,
         expires_at=ends_at,
         generator_url=alert.generator_url or None,
     )
@@ -108,8 +112,16 @@ def _new_episode(alert: PostedAlert, mark: str, said: KnownAlert | None, now: da
     return alert_episode(mark, format_moment(alert.starts_at))
 
 
-def _prolongs(lease: datetime, ends_at: datetime, now: datetime) -> bool:
+def _is_later(start: datetime | None, known: datetime | None) -> bool:
+    """Whether this start is worth telling: with it, the end of the firing before is known for what it is when it comes
+    late. Two senders of one alert (a pair of Prometheus) have a start each, and tell the later one once."""
+    return start is not None and (known is None or start > known)
+
+
+def _prolongs(lease: datetime | None, ends_at: datetime, now: datetime) -> bool:
     """Whether the new lease is worth telling: it adds a fifth to what is left of the old one, and two seconds."""
+    if lease is None:
+        return False
     left = max(lease - now, timedelta(0))
     return ends_at - lease > max(left / 5, _WORTH_TELLING)
 
@@ -147,6 +159,24 @@ def decide_expired(known: KnownAlerts, now: datetime, grace: timedelta) -> Seque
         )
         for alert in known.firing()
         if alert.expires_at is not None and _latest(alert.expires_at, alert.told_at) + grace <= now
+    )
+
+
+def decide_replaced(known: KnownAlerts) -> Sequence[AlertResolved]:
+    """The ends of episodes in whose place another began before they had ended: two replicas each began one."""
+    return tuple(
+        AlertResolved(
+            fingerprint=each.fingerprint,
+            episode=each.episode,
+            rule=each.rule,
+            labels=each.labels,
+            source=each.source,
+            playbook=each.playbook,
+            ends_at=max(alert.starts_at, each.starts_at),
+            reason="replaced",
+        )
+        for alert in known.replacing()
+        for each in alert.replaced
     )
 
 

@@ -4,7 +4,7 @@ An alert's episodes form a chain: the next episode's name follows from the one b
 alert start at different moments therefore give it the same name, and the stream takes it once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -29,6 +29,7 @@ class Word(NamedTuple):
     event: Payload
     told_at: datetime
     heard_at: datetime | None = None
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,9 @@ class KnownAlert:
     """The last that was said of one alert.
 
     `playbook` is the name of the playbook whose alert it is, empty for a foreign one. `expires_at` is the lease,
-    kept after the end. `words` counts what was said of this episode, `past` are the episodes before it.
+    kept after the end. `words` counts what was said of this episode, `past` are the episodes before it. `replaced`
+    are those of them whose end nobody has told: two replicas began an episode each, and this one came later.
+    `latest_start` is the latest start that its senders gave.
     """
 
     fingerprint: str
@@ -53,6 +56,8 @@ class KnownAlert:
     words: int = 0
     past: tuple[str, ...] = ()
     heard_at: datetime | None = None
+    latest_start: datetime | None = None
+    replaced: tuple[AlertFired, ...] = ()
 
     @property
     def severity(self) -> str | None:
@@ -76,6 +81,10 @@ class KnownAlerts:
     def firing(self) -> Iterable[KnownAlert]:
         return (alert for alert in self.alerts.values() if alert.firing)
 
+    def replacing(self) -> Iterable[KnownAlert]:
+        """Those in whose past an episode has no end yet."""
+        return (alert for alert in self.alerts.values() if alert.replaced)
+
     def firing_of(self, playbook: str, rule: str) -> Iterable[KnownAlert]:
         """What this rule of this playbook has firing."""
         return self._by_rule.get((playbook, rule), ())
@@ -91,12 +100,15 @@ class KnownAlerts:
         """What the alert's next firing is called."""
         return next_episode(fingerprint, self.alerts.get(fingerprint), now, self.remember)
 
-    def with_words(self, words: Iterable[Word]) -> "KnownAlerts":
-        """After these words. What is said late, of an episode that is over, changes nothing."""
+    def with_words(self, words: Iterable[Word], on_void: Callable[[Word], None] = lambda _: None) -> "KnownAlerts":
+        """After these words. What is said late, of an episode that is over, changes nothing: it is void."""
         alerts = dict(self.alerts)
         for word in words:
             if isinstance(word.event, AlertFired | AlertResolved):
-                alerts[word.event.fingerprint] = after_word(alerts.get(word.event.fingerprint), word)
+                before = alerts.get(word.event.fingerprint)
+                after = alerts[word.event.fingerprint] = after_word(before, word)
+                if after is before:
+                    on_void(word)
         return KnownAlerts(alerts, self.remember)
 
     def without_forgotten(self, now: datetime) -> "KnownAlerts":
@@ -150,10 +162,12 @@ def _fired(known: KnownAlert | None, event: AlertFired, word: Word) -> KnownAler
             words=1,
             past=_one_more(known),
             heard_at=word.heard_at,
+            latest_start=event.latest_start,
+            replaced=_replaced(known),
         )
     if not known.firing:
         return known  # late: this episode is over
-    later = max(filter(None, (known.expires_at, event.expires_at)), default=None)
+    later = _later(known.expires_at, event.expires_at)
     return replace(
         known,
         playbook=owner or known.playbook,
@@ -162,6 +176,7 @@ def _fired(known: KnownAlert | None, event: AlertFired, word: Word) -> KnownAler
         told_at=word.told_at,
         words=known.words + 1,
         heard_at=word.heard_at,
+        latest_start=_later(known.latest_start, event.latest_start),
     )
 
 
@@ -170,6 +185,8 @@ def _resolved(known: KnownAlert | None, event: AlertResolved, word: Word) -> Kno
         if not known.firing:
             return known
         return replace(known, firing=False, told_at=word.told_at, heard_at=word.heard_at)
+    if known is not None and any(each.episode == event.episode for each in known.replaced):
+        return replace(known, replaced=tuple(each for each in known.replaced if each.episode != event.episode))
     if known is not None and (known.firing or event.episode in known.past):
         return known  # late: another episode has begun
     return KnownAlert(
@@ -184,7 +201,19 @@ def _resolved(known: KnownAlert | None, event: AlertResolved, word: Word) -> Kno
         playbook=event.playbook.name if event.playbook else "",
         past=_one_more(known),
         heard_at=word.heard_at,
+        replaced=known.replaced if known is not None else (),
     )
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(filter(None, (one, other)), default=None)
+
+
+def _replaced(known: KnownAlert | None) -> tuple[AlertFired, ...]:
+    """The episodes without an end, when another follows `known`."""
+    if known is None:
+        return ()
+    return (*known.replaced, known.last) if known.firing and known.last is not None else known.replaced
 
 
 def _one_more(known: KnownAlert | None) -> tuple[str, ...]:

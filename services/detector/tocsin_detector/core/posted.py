@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from tocsin_schemas import Labels
+from tocsin_schemas.ids import fingerprint
 from tocsin_schemas.moments import EARLIEST, LATEST
 from tocsin_schemas.text import clean_line, clean_text
 
@@ -26,6 +27,7 @@ class PostedAlert:
     starts_at: datetime | None
     ends_at: datetime | None
     generator_url: str
+    fingerprint: str
 
     @property
     def name(self) -> str:
@@ -69,7 +71,8 @@ def _read_one(item: JsonValue) -> PostedAlert:
     url = item.get("generatorURL")
     if not (url is None or isinstance(url, str)):
         raise ValueError("generatorURL is not a text")
-    return PostedAlert(labels, _annotations(item.get("annotations")), starts_at, ends_at, clean_line(url or ""))
+    annotations = _annotations(item.get("annotations"))
+    return PostedAlert(labels, annotations, starts_at, ends_at, clean_line(url or ""), fingerprint(labels))
 
 
 def _labels(value: JsonValue) -> Labels:

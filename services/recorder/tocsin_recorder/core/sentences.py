@@ -126,7 +126,12 @@ def _grouped(event: AlertGrouped) -> str:
     return f"Alert {event.alert.rule}{severity} is firing{_also(event.alert.summary)}"
 
 
-_CLEARED = {"recovered": "has recovered", "expired": "was not heard of any more", "withdrawn": "was withdrawn"}
+_CLEARED = {
+    "recovered": "has recovered",
+    "expired": "was not heard of any more",
+    "withdrawn": "was withdrawn",
+    "replaced": "goes on as another firing",
+}
 
 
 def _cleared(event: AlertCleared) -> str:
