@@ -16,7 +16,8 @@ _INTRODUCTION = """# Events, commands and signals
 Every message is a [CloudEvent](https://cloudevents.io) in NATS binary mode: its attributes are headers (`ce-id`,
 `ce-type`, `ce-source`, `ce-time`, `ce-subject` with the incident's id, `ce-causationid` with the id of the message that
 brought it about), its data is JSON. The id of an event is derived from its cause, so the same cause handled twice
-makes the same event, and the log takes it once. JSON Schemas are in [`schemas/`](schemas).
+makes the same event, and the log takes it once. Where a decision has several events, `ce-together` in each of them is
+how many, so that one of which a part was written (the disk was full) is seen and completed. JSON Schemas are in [`schemas/`](schemas).
 """
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -10,7 +11,7 @@ from runtime_builders import ADA, note
 from tocsin_runtime import BusUnavailableError, Connection, Decider, SystemClock, Work
 from tocsin_runtime.bus.log import Append, IncidentLog
 from tocsin_schemas import Envelope, Event
-from tocsin_schemas.events import ActionProposed, NoteAdded
+from tocsin_schemas.events import ActionProposed, IncidentClosed, NoteAdded
 from tocsin_schemas.subjects import service_log_filter
 
 
@@ -216,3 +217,87 @@ async def test_an_answer_that_was_lost_after_the_append_changes_nothing(
     monkeypatch.undo()
     assert (await one.one("inc1", "cause1", count)).events == ()
     assert len(await IncidentLog(connection).load("inc1")) == 1
+
+
+# --- a disk that fills up within a batch ------------------------------------------------------------------------------
+
+
+def three(state: tuple[str, ...], _: datetime) -> Sequence[Event]:
+    return tuple(NoteAdded(text=f"{len(state)}{name}", by=ADA) for name in "abc")
+
+
+async def tear(connection: Connection, written: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decide `three`, of which the server writes so many events and answers nothing."""
+    one = decider(connection)
+    append = one.log.append
+
+    async def torn(appends: Sequence[Append]) -> object:
+        [whole] = appends
+        await append([replace(whole, events=whole.events[:written])])
+        raise BusUnavailableError("no answer")
+
+    monkeypatch.setattr(one.log, "append", torn)
+    with pytest.raises(BusUnavailableError):
+        await one.one("inc1", "cause2", three)
+
+
+@pytest.mark.parametrize("reads", ["own", "all"])
+@pytest.mark.parametrize("written", [1, 2])
+async def test_a_decision_of_which_a_part_was_written_is_completed_as_it_was_made(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, written: int, reads: str
+) -> None:
+    await decider(connection).one("inc1", "cause1", count)
+    await tear(connection, written, monkeypatch)
+    other = decider(connection, reads)
+    await other.one("inc1", "cause3", count)
+    rest = await other.one("inc1", "cause2", three)
+    assert [event.data.text for event in rest.events] == ["1a", "1b", "1c"][written:]
+    assert rest.state == ("0", *["1a", "1b", "1c"][:written], str(1 + written), *["1a", "1b", "1c"][written:])
+    for again in (other, decider(connection, reads)):
+        assert (await again.one("inc1", "cause2", three)).events == ()
+    log = await IncidentLog(connection).load("inc1")
+    assert {event.together for event in log if event.cause == "cause2"} == {3}
+    assert len({event.time for event in log if event.cause == "cause2"}) == 1
+
+
+async def test_what_is_to_be_done_is_seen_as_before_a_decision_that_was_written_in_part(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await decider(connection).one("inc1", "cause1", count)
+    await tear(connection, 2, monkeypatch)
+    other = decider(connection)
+    known, _ = await other.load("inc1")
+    assert (known.settled, known.state) == (("0",), ("0", "1a", "1b"))
+    await other.one("inc1", "cause2", three)
+    known, _ = await other.load("inc1")
+    assert known.settled == known.state
+
+
+async def test_a_newer_version_that_decides_otherwise_adds_what_follows_now(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await tear(connection, 1, monkeypatch)
+
+    def otherwise(state: tuple[str, ...], now: datetime) -> Sequence[Event]:
+        return (IncidentClosed(), *count(state, now)) if len(state) < 3 else ()
+
+    other = decider(connection)
+    assert (await other.one("inc1", "cause2", otherwise)).state == ("0a", "IncidentClosed", "1")
+    assert (await other.one("inc1", "cause2", otherwise)).events == ()
+
+
+async def test_a_decision_that_is_half_in_the_log_is_found_where_memory_had_nothing_to_decide(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = decider(connection)
+    await other.one("inc1", "cause1", count)
+    await tear(connection, 2, monkeypatch)
+    seen: list[tuple[str, ...]] = []
+
+    def nothing_at_first(state: tuple[str, ...], now: datetime) -> Sequence[Event]:
+        seen.append(state)
+        return three(state, now) if len(seen) > 1 else ()
+
+    rest = await other.one("inc1", "cause2", nothing_at_first)
+    assert seen == [("0",), ("0",)]
+    assert [event.data.text for event in rest.events] == ["1c"]

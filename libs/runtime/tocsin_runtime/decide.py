@@ -6,13 +6,14 @@ that nothing has changed since, and decides again when something has. Inputs of 
 after the other in memory and appended in one atomic batch (group commit).
 
 A message that was decided on before, by us before a crash or by another replica, is known by its id being the
-cause of an event in the log; it is not decided on again.
+cause of an event in the log; it is not decided on again. Where only a part of the decision is in the log, the rest
+of it is added.
 """
 
 import asyncio
 import math
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Generic, Literal, Protocol, TypeVar
@@ -23,6 +24,7 @@ from tocsin_runtime.bus.connection import MAX_BATCH
 from tocsin_runtime.bus.errors import AlreadyInLogError, BusUnavailableError, LostRaceError
 from tocsin_runtime.bus.log import Append, IncidentLog
 from tocsin_runtime.clock import Clock
+from tocsin_runtime.halves import Half, halves_after
 from tocsin_runtime.metrics import APPENDED, DECISION_SECONDS, LOST_RACES
 from tocsin_schemas import Envelope, Event, caused_by
 from tocsin_schemas.subjects import incident_filter, service_log_filter
@@ -67,6 +69,13 @@ class Known(Generic[S]):
     causes: set[str] = field(default_factory=set)
     read_at: float = -math.inf
     """When (monotonic) reading it from the log last began."""
+    halves: Mapping[str, Half[S]] = field(default_factory=dict)
+    """By cause: this service's decisions of which only a part is in the log."""
+
+    @property
+    def settled(self) -> S:
+        """The state before anything was half decided: by this it is seen what is still to be done."""
+        return next((half.before for half in self.halves.values()), self.state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +121,13 @@ class Work(Generic[S]):
         known = await self.known(incident)
         if self.was_decided(incident, known, cause):
             return ()
+        if (half := known.halves.get(cause)) is not None:
+            return self._complete(incident, known, cause, half, decide, guard)
         events = decide(known.state, self.now)
         if not events and incident not in self._fresh and incident not in self._new:
-            known = self._base[incident] = self._state[incident] = await self._decider.read_on(incident, known)
+            self._base[incident] = self._state[incident] = await self._decider.read_on(incident, known)
             self._fresh.add(incident)
-            events = () if self.was_decided(incident, known, cause) else decide(known.state, self.now)
+            return await self.decide(incident, cause, decide, guard=guard)
         return self._record(incident, known, cause, events, guard)
 
     def was_decided(self, incident: str, known: Known[S], cause: str) -> bool:
@@ -128,15 +139,51 @@ class Work(Generic[S]):
     ) -> tuple[Envelope[Event], ...]:
         if not events:
             return ()
-        service = self._decider.service
+        service, together = self._decider.service, len(events)
         wrapped = tuple(
-            caused_by(cause, position, service, incident, self.now, event) for position, event in enumerate(events)
+            caused_by(cause, position, service, incident, self.now, event, together=together)
+            for position, event in enumerate(events)
         )
+        return self._add(incident, known, cause, wrapped, guard)
+
+    def _complete(
+        self,
+        incident: str,
+        known: Known[S],
+        cause: str,
+        half: Half[S],
+        decide: Callable[[S, datetime], Sequence[Event]],
+        guard: Guard,
+    ) -> tuple[Envelope[Event], ...]:
+        """Add what is missing of a decision: it is made again, on the state and at the moment of then.
+
+        A newer version may decide otherwise. Then it decides on what there is now.
+        """
+        service, written = self._decider.service, len(half.ids)
+        log.warning("a decision is half in the log", service=service, incident=incident, written=written)
+        again = [
+            caused_by(cause, position, service, incident, half.at, event, together=half.together)
+            for position, event in enumerate(decide(half.before, half.at))
+        ]
+        if tuple(event.id for event in again[:written]) == half.ids:
+            return self._add(incident, known, cause, tuple(again[written:]), guard)
+        rest = tuple(
+            caused_by(cause, written + position, service, incident, self.now, event, together=half.together)
+            for position, event in enumerate(decide(known.state, self.now))
+        )
+        return self._add(incident, known, cause, rest, guard)
+
+    def _add(
+        self, incident: str, known: Known[S], cause: str, wrapped: tuple[Envelope[Event], ...], guard: Guard
+    ) -> tuple[Envelope[Event], ...]:
+        if not wrapped:
+            return ()
         state = known.state
         for envelope in wrapped:
             state = self._decider.fold.evolve(state, envelope)
         self._causes.setdefault(incident, set()).add(cause)  # the shared ones come with the write
-        self._state[incident] = Known(state, known.last, known.own_last, known.causes, known.read_at)
+        halves = {each: half for each, half in known.halves.items() if each != cause}
+        self._state[incident] = replace(known, state=state, halves=halves)
         self._new.setdefault(incident, []).extend(wrapped)
         if guard == "all" or incident not in self._guards:
             self._guards[incident] = guard
@@ -169,7 +216,7 @@ class Work(Generic[S]):
         for incident, events in zip(self._new, stored, strict=True):
             known, last = self._state[incident], events[-1].sequence
             known.causes.update(self._causes[incident])
-            after = Known(known.state, last, last, known.causes, known.read_at)
+            after = replace(known, last=last, own_last=last)
             # With "own" as guard and everybody's events in the state, others may have written in between.
             gapless = self._decider.reads == "own" or self._guards[incident] == "all"
             read_up_to = after if gapless else replace(self._base[incident], read_at=-math.inf)
@@ -222,16 +269,18 @@ class Decider(Generic[S]):
 
     def folded(self, known: Known[S], events: Iterable[Envelope[Event]]) -> Known[S]:
         """`known` after these events of the log; those it has seen are passed over."""
-        state, last, own_last, causes = known.state, known.last, known.own_last, known.causes
+        state, last, own_last, causes, halves = known.state, known.last, known.own_last, known.causes, known.halves
         for event in events:
             if event.sequence <= last:
                 continue
             last = event.sequence
             if self.service == event.data.OWNER:
                 own_last = event.sequence
-                causes.add(event.cause)
+                halves = halves_after(halves, event, state)
+                if event.cause not in halves:
+                    causes.add(event.cause)
             state = self.fold.evolve(state, event)
-        return Known(state, last, own_last, causes, known.read_at)
+        return Known(state, last, own_last, causes, known.read_at, halves)
 
     def keep(self, incident: str, known: Known[S]) -> None:
         """Remember a state, and forget the one that was used longest ago when there are too many."""

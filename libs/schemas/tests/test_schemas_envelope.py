@@ -358,3 +358,18 @@ def test_a_duration_is_bounded() -> None:
     for lasting in ("PT0S", "-PT1S", "P31D", "forever"):
         assert refused(headers, json.dumps({**data, "lasting": lasting}).encode()).field.startswith("lasting")
     assert Acknowledge.model_validate({**data, "lasting": "P30D"}).lasting == timedelta(days=30)
+
+
+def test_of_how_many_events_a_decision_is_stands_in_each_where_they_are_several() -> None:
+    several = caused_by("cause", 0, "escalator", "inc1", NOW, NOTE, together=12)
+    headers, body = encode(several)
+    assert headers["ce-together"] == "12"
+    assert decode(headers, body) == several
+    alone, body = encode(caused_by("cause", 0, "escalator", "inc1", NOW, NOTE))
+    assert "ce-together" not in alone
+    assert decode(alone, body).together == 1
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1001", "99999", "01", "1.0", "many", "", "٣"])
+def test_another_number_of_events_is_refused(value: str) -> None:
+    assert refused({**HEADERS, "ce-together": value}).field == "ce-together"

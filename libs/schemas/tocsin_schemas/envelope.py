@@ -34,6 +34,8 @@ _SOURCE = "tocsin/"
 _UNESCAPED = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _HEADER_LIMIT = 4096
 _ATTRIBUTE_LIMIT = 256
+_TOGETHER_LIMIT = 1000
+_WHOLE_NUMBER = re.compile(r"[1-9][0-9]{0,3}")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -50,7 +52,8 @@ class EnvelopeError(ValueError):
 class Envelope(Generic[D_co]):
     """One message: what is said (`data`) and who says it, when, of what, because of what.
 
-    `sequence` is its place in its stream, 0 as long as it has none.
+    `together` is how many events the decision has that it is of: they have one source, incident and cause, and are
+    written at once. `sequence` is its place in its stream, 0 as long as it has none.
     """
 
     id: str
@@ -60,6 +63,7 @@ class Envelope(Generic[D_co]):
     incident: str = ""
     cause: str = ""
     traceparent: str = ""
+    together: int = 1
     sequence: int = 0
 
     @property
@@ -71,7 +75,9 @@ class Envelope(Generic[D_co]):
         return replace(self, sequence=sequence)
 
 
-def caused_by(cause: str, position: int, service: str, incident: str, time: datetime, data: D) -> Envelope[D]:
+def caused_by(
+    cause: str, position: int, service: str, incident: str, time: datetime, data: D, *, together: int = 1
+) -> Envelope[D]:
     """Wrap what `service` states because of the message `cause`. The id follows from the cause alone."""
     name = event_id(cause, incident, data.type_name(), position)
     trace = trace_id(incident) if incident else trace_id(derive_id("cause", cause))
@@ -83,6 +89,7 @@ def caused_by(cause: str, position: int, service: str, incident: str, time: date
         incident=incident,
         cause=cause,
         traceparent=f"00-{trace}-{span_id(name)}-01",
+        together=together,
     )
 
 
@@ -105,6 +112,8 @@ def encode(envelope: Envelope[Payload]) -> tuple[dict[str, str], bytes]:
         headers["ce-subject"] = headers["correlation_id"] = _escape(envelope.incident)
     if envelope.cause:
         headers["ce-causationid"] = _escape(envelope.cause)
+    if envelope.together > 1:
+        headers["ce-together"] = str(envelope.together)
     if envelope.traceparent:
         headers["traceparent"] = envelope.traceparent
     return headers, envelope.data.to_json()
@@ -143,6 +152,7 @@ def decode(
         incident=_attribute(attributes, "ce-subject"),
         cause=_attribute(attributes, "ce-causationid"),
         traceparent=_attribute(attributes, "traceparent"),
+        together=_count(attributes, "ce-together"),
         sequence=sequence,
     )
 
@@ -191,6 +201,14 @@ def _attribute(attributes: Mapping[str, str], name: str) -> str:
         except ValueError as error:
             raise EnvelopeError(name, str(error)) from None
     return value
+
+
+def _count(attributes: Mapping[str, str], name: str) -> int:
+    """A whole number from 1 to 1000, 1 where it is missing."""
+    value = attributes.get(name, "1")
+    if not _WHOLE_NUMBER.fullmatch(value) or int(value) > _TOGETHER_LIMIT:
+        raise EnvelopeError(name, f"is not a whole number from 1 to {_TOGETHER_LIMIT}")
+    return int(value)
 
 
 def _unwrap_structured(body: bytes) -> tuple[dict[str, str], bytes]:

@@ -12,6 +12,7 @@ from tocsin_escalator.adapters.index import IncidentIndex
 from tocsin_escalator.adapters.rulebooks import Rulebooks
 from tocsin_escalator.audit import Audit
 from tocsin_escalator.core.fold import EscalatorFold
+from tocsin_escalator.half_written import HalfWritten
 from tocsin_escalator.handlers import Handlers
 from tocsin_playbook import Playbook, load
 from tocsin_runtime import BusUnavailableError, Connection, Decider, Delivery
@@ -106,7 +107,7 @@ class Shell:
         self.decider = Decider(log=self.log, service="escalator", fold=EscalatorFold(), clock=clock)
         alarms = Alarms(self.shelf)  # type: ignore[arg-type]  # a double of Timers
         rulebooks = Rulebooks(playbooks)  # type: ignore[arg-type]  # a double of Playbooks
-        self.handlers = Handlers(self.decider, rulebooks, self.index, alarms, clock, EVERY)
+        self.handlers = Handlers(self.decider, rulebooks, self.index, alarms, clock, EVERY, HalfWritten(clock))
         self.audit = Audit(self.handlers, EVERY)
         self._sequence = 0
 

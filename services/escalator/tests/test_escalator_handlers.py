@@ -1,6 +1,5 @@
 """The handlers on a real log: which incident an alert goes to, redelivery, lost races, replicas, the audit."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -18,42 +17,16 @@ from tocsin_escalator.handlers import (
     SilencesNotSupportedError,
     UnknownIncidentError,
 )
-from tocsin_runtime import Address, BusUnavailableError, Connection
-from tocsin_runtime.bus.provision import ensure_streams
+from tocsin_runtime import BusUnavailableError, Connection
 from tocsin_schemas import Labels, PlaybookRef, RunbookOutcome, TimerDue
 from tocsin_schemas.commands import Acknowledge, AddNote, ApproveAction, Resolve, Silence
 from tocsin_schemas.events import AlertFired, AlertResolved, IncidentOpened, ResponderPaged, RunbookFinished
 from tocsin_schemas.ids import incident_id
-from tocsin_testkit.nats import NatsServer
 
 KEY = group_of(fired(), STOREFRONT).key
 FIRST, SECOND, THIRD = (incident_id(KEY, number) for number in range(3))
 WINDOW = 60.0
 """Seconds within which the storefront's incidents are reopened."""
-
-
-@pytest.fixture
-async def connection(nats_server: NatsServer) -> AsyncIterator[Connection]:
-    made = Connection(Address(nats_server.url), "test")
-    await made.open()
-    await ensure_streams(made)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def clock() -> MovableClock:
-    return MovableClock()
-
-
-@pytest.fixture
-def playbooks() -> ShelvedPlaybooks:
-    return ShelvedPlaybooks(STOREFRONT_TEXT)
-
-
-@pytest.fixture
-def shell(connection: Connection, playbooks: ShelvedPlaybooks, clock: MovableClock) -> Shell:
-    return Shell(connection, playbooks, clock)
 
 
 def alert(shell: Shell, episode: str = "e1", severity: str = "P1") -> AlertFired:

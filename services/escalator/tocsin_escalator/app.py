@@ -7,6 +7,7 @@ from tocsin_escalator.adapters.index import IncidentIndex
 from tocsin_escalator.adapters.rulebooks import Rulebooks
 from tocsin_escalator.audit import Audit
 from tocsin_escalator.core.fold import EscalatorFold
+from tocsin_escalator.half_written import HalfWritten
 from tocsin_escalator.handlers import Handlers
 from tocsin_escalator.settings import EscalatorSettings
 from tocsin_runtime import Decider, Host, run
@@ -21,7 +22,7 @@ def build(host: Host[EscalatorSettings]) -> None:
     every = timedelta(seconds=host.settings.audit_seconds)
     decider = Decider(log=host.incidents, service=host.service, fold=EscalatorFold(), clock=host.clock)
     rulebooks, index = Rulebooks(host.playbooks), IncidentIndex()
-    handlers = Handlers(decider, rulebooks, index, Alarms(host.timers), host.clock, every)
+    handlers = Handlers(decider, rulebooks, index, Alarms(host.timers), host.clock, every, HalfWritten(host.clock))
 
     host.follow("INCIDENTS", _OWN_EVENTS, index.on_events)
     host.consume("escalator-alerts", handlers.on_alerts)

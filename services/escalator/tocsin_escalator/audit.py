@@ -62,7 +62,7 @@ class Audit:
         incidents = handlers.index.incidents()
         healed = 0
         if not handlers.is_behind():
-            overdue = iter(self.overdue(incidents, now))
+            overdue = iter(self.overdue(tuple(handlers.index.settled()), now))
             while batch := list(islice(overdue, _TOGETHER)):
                 healed += await self._heal(batch)
         soon = now + 2 * self._every

@@ -17,6 +17,7 @@ from tocsin_escalator.core.on_command import INCIDENT_COMMANDS, decide_command
 from tocsin_escalator.core.on_outcome import concerns, decide_outcome
 from tocsin_escalator.core.on_timer import decide_timer
 from tocsin_escalator.core.rulebook import Rulebook
+from tocsin_escalator.half_written import HalfWritten
 from tocsin_escalator.metrics import LATENESS
 from tocsin_escalator.search import W, alert_key, find_slot, read_ahead, read_now
 from tocsin_runtime import Clock, Decider, Delivery, RefusedError
@@ -50,6 +51,7 @@ LONGEST_WAIT = timedelta(seconds=30)
 """For how long an alarm clock that rings early waits; then it is asked again, for the wall clock may have been set."""
 
 _LATE_PAUSE, _LATE_TRIES = 1.0, 10
+_HALF_PAUSE = 1.0
 
 
 class SilencesNotSupportedError(RefusedError):
@@ -95,6 +97,7 @@ class Handlers:
     alarms: Alarms
     clock: Clock
     audit_every: timedelta
+    half_written: HalfWritten
     _behind_until: float = 0.0
 
     # --- the inputs ---------------------------------------------------------------------------------------------------
@@ -175,7 +178,7 @@ class Handlers:
             return decide_alert_fired(state, alert, slot, self._pinned(state, rulebook), now)
 
         await self._decide(work, slot.incident, message.id, decision, key, then)
-        if not (await work.known(slot.incident)).state.knows(alert_key(alert)):
+        if key not in then.later and not (await work.known(slot.incident)).state.knows(alert_key(alert)):
             raise AlertNotTakenError(f"incident {slot.incident} has not taken alert {alert.fingerprint}")
 
     async def _ended(
@@ -192,7 +195,7 @@ class Handlers:
             return decide_alert_resolved(state, alert, self._pinned(state, rulebook), now)
 
         events = await self._decide(work, slot.incident, message.id, decision, key, then)
-        if not events and (await work.known(slot.incident)).state.opening is None:
+        if not events and key not in then.later and (await work.known(slot.incident)).state.opening is None:
             log.warning("an alert ended that nobody has heard of", rule=alert.rule, fingerprint=alert.fingerprint)
 
     # --- the others ---------------------------------------------------------------------------------------------------
@@ -229,8 +232,7 @@ class Handlers:
 
     async def ring(self, work: W, incident: str, deadline_id: str, key: int, then: Afterwards) -> int:
         """Decide what follows from a deadline, if it is open and due; the answer is how many events did."""
-        state = (await work.known(incident)).state
-        deadline = state.deadlines.get(deadline_id)
+        deadline = (await work.known(incident)).settled.deadlines.get(deadline_id)
         if deadline is None or not is_overdue(deadline, work.now):
             return 0
         rulebook = await self._rulebook_of(work, incident, key, then)
@@ -277,6 +279,9 @@ class Handlers:
         self, work: W, incident: str, cause: str, decision: Decision, key: int, then: Afterwards
     ) -> tuple[Envelope[Event], ...]:
         """Decide, and note the clocks to set. Where this was decided before, its clocks may never have been set."""
+        if self.half_written.comes_first(await work.known(incident), cause):
+            then.later[key] = _HALF_PAUSE
+            return ()
         events = await work.decide(incident, cause, decision)
         if events:
             then.alarms[key] = alarms_for(events)

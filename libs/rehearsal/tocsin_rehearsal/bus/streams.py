@@ -61,6 +61,8 @@ class Stream:
         """By sequence, from 1; nothing where a message has been taken away."""
         self.room: int | None = None
         """How many more messages fit; none says that there is no end."""
+        self.torn_at: set[int] = set()
+        """After which messages the room ended within a batch."""
         self.exists = True
         self._oldest = 0
         self._ids: dict[str, int] = {}
@@ -162,6 +164,7 @@ class Stream:
         first = self.last + 1
         for message in messages:
             if self.is_full:
+                self.torn_at.add(self.last)
                 raise UnansweredError(f"{self.spec.name}: became full within a batch")
             self.store(message.subject, message.envelope, message.id)
         return first
@@ -276,5 +279,6 @@ def _placed(envelope: Envelope[Payload], sequence: int) -> Envelope[Payload]:
         envelope.incident,
         envelope.cause,
         envelope.traceparent,
+        envelope.together,
         sequence,
     )

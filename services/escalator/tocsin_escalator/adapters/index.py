@@ -2,11 +2,13 @@
 audit looks through. It may lag behind; what is decided is decided on the log itself.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import cast
 
 from tocsin_escalator.core.fold import apply
 from tocsin_escalator.core.incident import AlertKey, IncidentState, Phase, empty
 from tocsin_escalator.metrics import OPEN_INCIDENTS
+from tocsin_runtime.halves import Half, halves_after
 from tocsin_schemas import Envelope, Event, Payload
 from tocsin_schemas.events import AlertCleared, AlertGrouped, IncidentOpened
 
@@ -21,6 +23,7 @@ class IncidentIndex:
         self._states: dict[str, IncidentState] = {}
         self._latest: dict[str, int] = {}
         self._of_alert: dict[AlertKey, str] = {}
+        self._halves: dict[str, Mapping[str, Half[IncidentState]]] = {}
 
     async def on_events(self, events: Sequence[Envelope[Payload]]) -> None:
         for envelope in events:
@@ -34,6 +37,11 @@ class IncidentIndex:
         """Every incident that is not closed."""
         return tuple(self._states.values())
 
+    def settled(self) -> Iterable[IncidentState]:
+        """Each of them as it was before anything was half decided: by this it is seen what is still to be done."""
+        for incident, state in self._states.items():
+            yield next((half.before for half in self._halves.get(incident, {}).values()), state)
+
     def latest(self, group_key: str) -> int:
         """The number of the group's latest incident that is known; 0 where none is."""
         return self._latest.get(group_key, 0)
@@ -46,7 +54,11 @@ class IncidentIndex:
         before = self._states.get(incident)
         if before is None and not isinstance(event, IncidentOpened):
             return  # closed already
-        state = apply(before or empty(incident), event, envelope.time)
+        before = before or empty(incident)
+        state = apply(before, event, envelope.time)
+        halves = halves_after(self._halves.pop(incident, {}), cast(Envelope[Event], envelope), before)
+        if halves:
+            self._halves[incident] = halves
         match event:
             case IncidentOpened():
                 self._latest[event.group_key] = max(event.episode, self._latest.get(event.group_key, 0))
@@ -63,5 +75,6 @@ class IncidentIndex:
 
     def _drop(self, state: IncidentState) -> None:
         del self._states[state.incident]
+        self._halves.pop(state.incident, None)
         for alert in (*state.firing, *state.ended):
             self._of_alert.pop(alert, None)
