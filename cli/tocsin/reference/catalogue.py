@@ -17,7 +17,8 @@ Every message is a [CloudEvent](https://cloudevents.io) in NATS binary mode: its
 `ce-type`, `ce-source`, `ce-time`, `ce-subject` with the incident's id, `ce-causationid` with the id of the message that
 brought it about), its data is JSON. The id of an event is derived from its cause, so the same cause handled twice
 makes the same event, and the log takes it once. Where a decision has several events, `ce-together` in each of them is
-how many, so that one of which a part was written (the disk was full) is seen and completed. JSON Schemas are in [`schemas/`](schemas).
+how many, so that one of which a part was written (the disk was full) is seen and completed. JSON Schemas are in
+[`schemas/`](schemas).
 """
 
 

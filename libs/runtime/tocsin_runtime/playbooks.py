@@ -17,7 +17,7 @@ from tocsin_schemas import Envelope, Payload, PlaybookPublished, PlaybookRef, ca
 from tocsin_schemas.ids import derive_id
 from tocsin_schemas.subjects import PLAYBOOKS, playbook_subject
 
-__all__ = ["Playbooks", "UnknownPlaybookError", "push"]
+__all__ = ["Playbooks", "UnknownPlaybookError", "loaded", "push"]
 
 log = structlog.get_logger(__name__)
 
@@ -31,8 +31,8 @@ async def push(connection: Connection, text: str, *, source: str) -> tuple[Playb
 
     Raises PlaybookError where it has errors; warnings do not hinder it.
     """
-    loaded = load_checked(text, source=source)
-    ref = PlaybookRef(name=loaded.playbook.metadata.name, revision=loaded.revision)
+    checked = load_checked(text, source=source)
+    ref = PlaybookRef(name=checked.playbook.metadata.name, revision=checked.revision)
     current = Playbooks(partial(Follower, connection, service="push"))
     await current.start()
     try:
@@ -49,10 +49,13 @@ async def push(connection: Connection, text: str, *, source: str) -> tuple[Playb
     return ref, True
 
 
-@lru_cache(maxsize=32)
-def _loaded(text: str, name: str) -> Loaded:
-    """Five services in one process read the same text."""
-    return load(text, source=name)
+@lru_cache(maxsize=64)
+def loaded(text: str) -> Loaded:
+    """A playbook that is in force, or is to be. Five services in one process read the same text.
+
+    Raises PlaybookError.
+    """
+    return load(text, source="playbook")
 
 
 class Playbooks:
@@ -105,7 +108,7 @@ class Playbooks:
             text = self._texts.get(ref)
             if text is None:
                 raise UnknownPlaybookError(f"playbook {ref.name} revision {ref.revision} was never published")
-            self._parsed[ref] = _loaded(text, ref.name).playbook
+            self._parsed[ref] = loaded(text).playbook
         return self._parsed[ref]
 
     async def _on_events(self, events: Sequence[Envelope[Payload]]) -> None:
@@ -114,15 +117,15 @@ class Playbooks:
             if not isinstance(data, PlaybookPublished):
                 continue
             try:
-                loaded = _loaded(data.text, data.playbook.name)
+                read = loaded(data.text)
             except PlaybookError as error:
                 log.error("a published playbook does not load; the one before stays in force", reason=str(error))
                 continue
-            if data.playbook != PlaybookRef(name=loaded.playbook.metadata.name, revision=loaded.revision):
+            if data.playbook != PlaybookRef(name=read.playbook.metadata.name, revision=read.revision):
                 log.error("a published playbook is not the one that it says; it is not taken", said=str(data.playbook))
                 continue
             self._texts[data.playbook] = data.text
-            self._parsed[data.playbook] = loaded.playbook
+            self._parsed[data.playbook] = read.playbook
             self._heads[data.playbook.name] = data.playbook
         for call in self._on_change:
             call()

@@ -15,7 +15,7 @@ import uvloop
 from starlette.routing import BaseRoute
 
 from tocsin_runtime.bus.consume import Handler, Worker
-from tocsin_runtime.bus.errors import BusError
+from tocsin_runtime.bus.errors import BusError, BusUnavailableError
 from tocsin_runtime.bus.follow import Follower, OnEvents
 from tocsin_runtime.bus.nats_bus import Bus, NatsBus
 from tocsin_runtime.clock import Clock, SystemClock
@@ -36,6 +36,10 @@ _SILENT = 10.0
 """Seconds without a sign of life of a consumer after which the service is not ready."""
 
 
+_COMPARED_EVERY, _COMPARED_AGAIN = 60.0, 1.0
+"""Seconds between two looks at NATS's clock, and after one in vain as long as there was none."""
+
+
 class Host(Generic[G]):
     """What a service runs in. `build` wires the service; `start` and `stop` are its life."""
 
@@ -53,10 +57,10 @@ class Host(Generic[G]):
         between two looks whether every part still lives."""
         self.settings = settings
         self.service = settings.SERVICE
-        self.clock = clock or SystemClock()
         self.replica = replica or f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}"
         self.telemetry = Telemetry(self.service, settings.otlp_endpoint)
-        self._bus = bus or NatsBus(settings, self.clock, self.telemetry.middlewares)
+        self._bus = bus or NatsBus(settings, clock or SystemClock(), self.telemetry.middlewares)
+        self.clock = self._bus.connection.clock
         self.connection, self.incidents, self.timers = self._bus.connection, self._bus.incidents, self._bus.timers
         self.playbooks = Playbooks(self._bus.follower)
         self.failed = asyncio.Event()
@@ -70,6 +74,7 @@ class Host(Generic[G]):
         self._at_start: list[Callable[[], Awaitable[None]]] = []
         self._at_stop: list[Callable[[], Awaitable[None]]] = []
         self._running = False
+        self._compared = asyncio.Event()
         build(self)
         self._ops = (
             OpsServer(settings.http_host, settings.http_port, self.problems, self.routes) if bus is None else None
@@ -125,6 +130,8 @@ class Host(Generic[G]):
             await self._ops.start()
         self._tasks = [asyncio.create_task(self._supervise(), name="supervise")]
         await self._bus.open()
+        self._tasks.append(asyncio.create_task(self._compare_clocks(), name="compare clocks"))
+        await self._compared.wait()
         for call in self._at_start:
             await call()
         await self.playbooks.start()
@@ -185,6 +192,16 @@ class Host(Generic[G]):
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 return error
         return None
+
+    async def _compare_clocks(self) -> None:
+        while True:
+            try:
+                await self.connection.compare_clocks()
+            except BusUnavailableError as error:
+                log.info("the clocks are compared later", reason=str(error))
+            else:
+                self._compared.set()
+            await self.clock.sleep(_COMPARED_EVERY if self._compared.is_set() else _COMPARED_AGAIN)
 
     async def _supervise(self) -> None:
         """End the process rather than live on with a part of it dead."""

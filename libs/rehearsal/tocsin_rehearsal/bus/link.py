@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import cast
 
@@ -20,6 +20,7 @@ from tocsin_runtime.bus.follow import Follower, OnEvents
 from tocsin_runtime.bus.log import Append, IncidentLog
 from tocsin_runtime.bus.timers import Timers
 from tocsin_runtime.clock import Clock
+from tocsin_runtime.common_clock import CommonClock
 from tocsin_runtime.topology import ConsumerSpec
 from tocsin_schemas import Envelope, Event, Payload, TimerDue, caused_by
 from tocsin_schemas.ids import derive_id
@@ -39,7 +40,7 @@ class ModelConnection:
 
     def __init__(self, link: Link, clock: Clock) -> None:
         self._link = link
-        self.clock = clock
+        self.clock = CommonClock(clock)
         self.name = link.service
         self.lost_for_good = asyncio.Event()
 
@@ -72,6 +73,12 @@ class ModelConnection:
                     log.debug("writing one by one", connection=self.name, reason=str(error))
             places.extend([(await self.publish(subject, envelope)).sequence for subject, envelope in chunk])
         return places
+
+    async def compare_clocks(self) -> None:
+        """As `Connection.compare_clocks`."""
+        began = self.clock.monotonic()
+        theirs = await self._link.exchange("info", self._link.machine.now)
+        self.clock.compare(theirs + timedelta(seconds=self.clock.monotonic() - began) / 2)
 
     async def last_sequence(self, stream: str) -> int:
         """As `Connection.last_sequence`."""

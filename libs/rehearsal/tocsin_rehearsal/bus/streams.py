@@ -163,7 +163,7 @@ class Stream:
             subjects.add(message.subject)
         first = self.last + 1
         for message in messages:
-            if self.is_full:
+            if self.room == 0:
                 self.torn_at.add(self.last)
                 raise UnansweredError(f"{self.spec.name}: became full within a batch")
             self.store(message.subject, message.envelope, message.id)

@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import uuid4
 
@@ -29,7 +30,8 @@ from nats.errors import (
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from tocsin_runtime.bus.errors import AlreadyInLogError, BusUnavailableError, LostRaceError
-from tocsin_runtime.clock import Clock, SystemClock
+from tocsin_runtime.clock import Clock
+from tocsin_runtime.common_clock import CommonClock
 from tocsin_schemas import Envelope, Payload, encode
 
 __all__ = ["MAX_BATCH", "UNSENT", "WRITE_TIMEOUT", "Address", "Connection", "Written", "refusal"]
@@ -77,7 +79,7 @@ class Connection:
         middlewares: Sequence[type[BaseMiddleware[Any, Any]] | Callable[..., Any]] = (),
     ) -> None:
         self.name = name
-        self.clock = clock or SystemClock()
+        self.clock = CommonClock(clock)
         self._on_reconnect: dict[int, Callable[[], None]] = {}
         self._keys = itertools.count()
         self._inbox = ""
@@ -217,11 +219,22 @@ class Connection:
             places.extend([(await self.publish(subject, envelope)).sequence for subject, envelope in chunk])
         return places
 
-    async def last_sequence(self, stream: str) -> int:
-        """The place of the last message of a stream, 0 where there are none (any more). Raises BusUnavailableError."""
+    async def compare_clocks(self) -> None:
+        """Look at NATS's clock. Raises BusUnavailableError."""
+        began = self.clock.monotonic()
+        info = await self._info("PLAYBOOKS")
+        took = timedelta(seconds=self.clock.monotonic() - began)
+        self.clock.compare(datetime.fromisoformat(info["ts"]) + took / 2)
+
+    async def _info(self, stream: str) -> dict[str, Any]:
         answer = await self.request(f"$JS.API.STREAM.INFO.{stream}")
         if "error" in answer:
             raise BusUnavailableError(f"the stream {stream}: {answer['error'].get('description')}")
+        return answer
+
+    async def last_sequence(self, stream: str) -> int:
+        """The place of the last message of a stream, 0 where there are none (any more). Raises BusUnavailableError."""
+        answer = await self._info(stream)
         return int(answer["state"]["last_seq"]) if answer["state"]["messages"] else 0
 
     async def request(

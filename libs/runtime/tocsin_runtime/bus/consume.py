@@ -16,8 +16,7 @@ import asyncio
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import structlog
@@ -83,6 +82,29 @@ class Pull(Protocol):
     def last_sign_of_life(self) -> float: ...
 
 
+class _SignsOfLife:
+    """Tells the server every so many seconds, until its end, that we are still at it. Most handlers end before."""
+
+    def __init__(self, deliveries: Sequence[Delivery[Payload]], every: float) -> None:
+        self._deliveries, self._every = deliveries, every
+        self._timer = asyncio.get_running_loop().call_later(every, self._begin)
+        self._task: asyncio.Task[None] | None = None
+
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._tell())
+
+    async def _tell(self) -> None:
+        while True:
+            for delivery in self._deliveries:
+                await delivery.still_working()
+            await asyncio.sleep(self._every)
+
+    def end(self) -> None:
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+
 class Worker:
     """Takes the messages of one durable consumer, hands them over and settles them, until it is stopped."""
 
@@ -95,6 +117,7 @@ class Worker:
         self._loop: asyncio.Task[None] | None = None
         self._workers: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(max(spec.workers, 1))
+        self._handled = HANDLED.labels(spec.name)
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -158,24 +181,30 @@ class Worker:
     # --- one batch ----------------------------------------------------------------------------------------------------
 
     async def _handle(self, deliveries: Sequence[Delivery[Payload]]) -> None:
-        async with self._kept_alive(deliveries):
-            try:
-                await self._call(deliveries)
-            except NotYetError as later:
-                await _retry(deliveries, later.seconds)
-            except RefusedError as error:
-                await self._refuse(deliveries, error)
-            except BusUnavailableError as error:
-                log.warning("the bus cannot be reached; will try again", consumer=self.spec.name, reason=str(error))
-                for delivery in deliveries:
-                    await delivery.retry_in(pause_before_retry(delivery.position.deliveries))
-            except Exception as error:  # noqa: BLE001  # a handler's bug must cost one message at most
-                await self._after_failure(deliveries, error)
-            else:
-                for delivery in deliveries:
-                    await delivery.ack()
-                    self._failures.pop(delivery.position.sequence, None)
-                HANDLED.labels(self.spec.name).inc(len(deliveries))
+        signs = _SignsOfLife(deliveries, self.spec.ack_wait.total_seconds() / 3)
+        try:
+            await self._hand_over(deliveries)
+        finally:
+            signs.end()
+
+    async def _hand_over(self, deliveries: Sequence[Delivery[Payload]]) -> None:
+        try:
+            await self._call(deliveries)
+        except NotYetError as later:
+            await _retry(deliveries, later.seconds)
+        except RefusedError as error:
+            await self._refuse(deliveries, error)
+        except BusUnavailableError as error:
+            log.warning("the bus cannot be reached; will try again", consumer=self.spec.name, reason=str(error))
+            for delivery in deliveries:
+                await delivery.retry_in(pause_before_retry(delivery.position.deliveries))
+        except Exception as error:  # noqa: BLE001  # a handler's bug must cost one message at most
+            await self._after_failure(deliveries, error)
+        else:
+            for delivery in deliveries:
+                await delivery.ack()
+                self._failures.pop(delivery.position.sequence, None)
+            self._handled.inc(len(deliveries))
 
     async def _call(self, deliveries: Sequence[Delivery[Payload]]) -> None:
         """Hand them to the handler."""
@@ -212,22 +241,6 @@ class Worker:
         else:
             REDELIVERED.labels(self.spec.name).inc()
             await delivery.retry_in(pause_before_retry(failures))
-
-    @asynccontextmanager
-    async def _kept_alive(self, deliveries: Sequence[Delivery[Payload]]) -> AsyncIterator[None]:
-        """Tell the server every third of the ack wait that we are still at it."""
-
-        async def beat() -> None:
-            while True:
-                await asyncio.sleep(self.spec.ack_wait.total_seconds() / 3)
-                for delivery in deliveries:
-                    await delivery.still_working()
-
-        task = asyncio.create_task(beat())
-        try:
-            yield
-        finally:
-            task.cancel()
 
     # --- poison -------------------------------------------------------------------------------------------------------
 
