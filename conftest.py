@@ -22,3 +22,14 @@ def logging_as_it_was() -> Iterator[None]:
     logging.disable(logging.NOTSET)
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Which seed of which profile found each planted bug, and by which invariant: proof that the simulator sees."""
+    reports = terminalreporter.getreports("passed")
+    rows = sorted(list(row) for each in reports for name, row in each.user_properties if name == "planted bug")
+    if rows:
+        terminalreporter.section("planted bugs")
+        terminalreporter.write_line(f"{'bug':<42}{'profile':<12}{'seeds':>5}  invariant")
+        for bug, profile, seeds, invariant, numbers in rows:
+            terminalreporter.write_line(f"{bug:<42}{profile:<12}{seeds:>5}  {invariant} ({numbers})")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import decisions, footprint, latency, rehearsal
+from bench import decisions, footprint, latency, rehearsal, replay, simulator
 from bench.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
@@ -16,6 +16,8 @@ BENCHMARKS: dict[str, Callable[[], list[Figure]]] = {
     "footprint": footprint.measure,
     "latency": latency.measure,
     "rehearsal": rehearsal.measure,
+    "replay": replay.measure,
+    "simulator": simulator.measure,
 }
 RESULTS = Path(__file__).parent / "results"
 

@@ -1,6 +1,7 @@
 """`tocsin record` and `tocsin replay`: what a person types, and what they read."""
 
 import asyncio
+import gzip
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -119,14 +120,14 @@ def test_what_cannot_be_recorded_is_one_clear_line(
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [("record", "night.jsonl"), ("replay", GOLDEN, "--yes")])
+@pytest.mark.parametrize("words", [("record", "night.jsonl"), ("replay", GOLDEN, "--live", "--yes")])
 def test_where_nothing_runs_it_says_how_to_get_it(words: tuple[object, ...], tmp_path: Path) -> None:
     status, _, error = tocsin(*words, "--data", tmp_path)
     assert status == 1
     assert "tocsin up" in error
 
 
-@pytest.mark.parametrize("words", [("record", "night.jsonl"), ("replay", GOLDEN, "--yes")])
+@pytest.mark.parametrize("words", [("record", "night.jsonl"), ("replay", GOLDEN, "--live", "--yes")])
 def test_a_nats_that_does_not_answer_is_one_clear_line(
     words: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,16 +140,16 @@ def test_a_nats_that_does_not_answer_is_one_clear_line(
 
 
 def test_a_dry_run_prints_what_would_be_sent() -> None:
-    status, output, _ = tocsin("replay", GOLDEN, "--dry-run", "--speed", "max")
+    status, output, _ = tocsin("replay", GOLDEN, "--dry-run", "--live", "--speed", "max")
     assert status == 0
     assert output.splitlines()[0] == "+0.0 s  AlertFired  CheckoutErrors"
     assert output.splitlines()[-1] == "1 alerts and 4 commands would be sent"
-    with_playbook = tocsin("replay", GOLDEN, "--dry-run", "--sandbox")[1]
+    with_playbook = tocsin("replay", GOLDEN, "--dry-run")[1]
     assert with_playbook.splitlines()[0] == "+0.0 s  PlaybookPublished  storefront"
 
 
 def test_a_running_system_is_asked_for_with_the_number_of_alerts(server: NatsServer) -> None:
-    status, output, error = tocsin("replay", GOLDEN)
+    status, output, error = tocsin("replay", GOLDEN, "--live")
     assert (status, output, alerts_in(server)) == (1, "", 1)
     assert f"this posts 1 alerts and 4 commands to {server.url}" in error
     assert "--yes" in error
@@ -156,16 +157,16 @@ def test_a_running_system_is_asked_for_with_the_number_of_alerts(server: NatsSer
 
 def test_with_a_yes_alerts_are_posted_and_playbooks_are_not(server: NatsServer, tmp_path: Path) -> None:
     tocsin("record", tmp_path / "night.jsonl")
-    status, output, _ = tocsin("replay", tmp_path / "night.jsonl", "--yes", "--speed", "max")
+    status, output, _ = tocsin("replay", tmp_path / "night.jsonl", "--live", "--yes", "--speed", "max")
     assert (status, output, alerts_in(server)) == (0, "1 alerts, 0 commands, 0 playbooks sent\n", 2)
 
 
 def test_with_the_same_ids_what_is_known_is_not_taken_again(server: NatsServer, tmp_path: Path) -> None:
     tocsin("record", tmp_path / "night.jsonl")
-    status, output, _ = tocsin("replay", tmp_path / "night.jsonl", "--yes", "--same-ids", "--json")
+    status, output, _ = tocsin("replay", tmp_path / "night.jsonl", "--live", "--yes", "--same-ids", "--json")
     assert (status, alerts_in(server)) == (0, 1)
     assert json.loads(output)["duplicates"] == 1
-    assert "1 were known already" in tocsin("replay", tmp_path / "night.jsonl", "--yes", "--same-ids")[1]
+    assert "1 were known already" in tocsin("replay", tmp_path / "night.jsonl", "--live", "--yes", "--same-ids")[1]
 
 
 def write(path: Path, *messages: Recorded) -> Path:
@@ -188,6 +189,7 @@ def test_a_recording_without_alerts_or_playbooks_cannot_be_rehearsed(tmp_path: P
     empty = write(tmp_path / "empty.jsonl")
     assert "nothing to replay" in tocsin("replay", empty, "--sandbox")[2]
     assert "name one with --playbook" in tocsin("replay", write(tmp_path / "note.jsonl", a_note()), "--sandbox")[2]
+    assert "needs a playbook from its beginning" in tocsin("replay", empty)[2]
     assert tocsin("replay", empty, "--dry-run")[1] == "0 alerts and 0 commands would be sent\n"
 
 
@@ -203,7 +205,7 @@ def test_what_is_left_out_is_named(tmp_path: Path) -> None:
         ("{}\n", (), "night.jsonl:1: tocsin_recording: is missing"),
         (GOLDEN.read_text() + "{}\n", (), ":37: stream: Field required"),
         (GOLDEN.read_text()[:-9], (), ":36: line: the file ends within this line"),
-        (GOLDEN.read_text(), ("--speed", "fast"), "'fast' is no speed"),
+        (GOLDEN.read_text(), ("--live", "--speed", "fast"), "'fast' is no speed"),
     ],
 )
 def test_what_cannot_be_replayed_is_one_clear_line(
@@ -223,6 +225,87 @@ def test_a_cut_recording_is_replayed_when_asked_for(tmp_path: Path) -> None:
     assert tocsin("replay", path, "--dry-run", "--despite-cut")[0] == 0
 
 
+# --- virtual time -----------------------------------------------------------------------------------------------------
+
+
+def test_a_recorded_incident_is_decided_in_virtual_time_as_it_was(tmp_path: Path) -> None:
+    assert tocsin("replay", GOLDEN) == (
+        0, "1 alerts and 4 commands in 30s of virtual time\n27 events were decided as recorded\n", "",
+    )  # fmt: skip
+    compressed = tmp_path / "night.jsonl.gz"
+    compressed.write_bytes(gzip.compress(GOLDEN.read_bytes()))
+    assert tocsin("replay", compressed) == tocsin("replay", GOLDEN)
+    assert json.loads(tocsin("replay", compressed, "--json")[1]) == {
+        "replayed": {"alerts": 1, "commands": 4, "not_sent": []}, "differences": [],
+    }  # fmt: skip
+
+
+def test_another_playbook_in_virtual_time_decides_otherwise_and_each_difference_is_named(tmp_path: Path) -> None:
+    changed = tmp_path / "playbook.yaml"
+    changed.write_text(the_playbook().replace('["person:ada", ', '["person:grace", '))
+    status, output, error = tocsin("replay", GOLDEN, "--playbook", changed)
+    assert (status, error) == (1, "")
+    assert "escalator ResponderPaged: target was person:ada, is person:grace" in output
+    assert "channel:email:" not in output  # what is the same is not told
+    assert output.splitlines()[-1].endswith("differences in 27 recorded events")
+    document = json.loads(tocsin("replay", GOLDEN, "--playbook", changed, "--json")[1])
+    assert {"field": "target", "recorded": "person:ada", "decided": "person:grace"}.items() <= (
+        document["differences"][0].items()
+    )
+
+
+def test_what_is_told_of_an_address_is_no_pictogram(tmp_path: Path) -> None:
+    changed = tmp_path / "playbook.yaml"
+    changed.write_text(the_playbook().replace("email:oncall@", "email:other@"))
+    assert "channel:email:other@storefront.example" in tocsin("replay", GOLDEN, "--playbook", changed)[1]
+
+
+def test_incidents_that_began_before_the_recording_are_counted_and_not_compared(tmp_path: Path) -> None:
+    later = write(tmp_path / "later.jsonl", *(m for m in read(GOLDEN) if not m.subject.endswith(".opened")))
+    status, output, error = tocsin("replay", later)
+    assert "not compared: 1 incidents that began before the recording" in error
+    assert "none of the incidents that were opened here" in error
+    assert (status, output.splitlines()[-1]) == (0, "0 events were decided as recorded")
+
+
+def the_playbook() -> str:
+    (text,) = [
+        message.decode().data.text  # type: ignore[attr-defined]  # the one playbook
+        for message in read(GOLDEN)
+        if message.stream == "PLAYBOOKS"
+    ]
+    return str(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--sandbox", "--live"), "choose one of --sandbox and --live"),
+        (("--speed", "60x"), "--speed means something only in a sandbox (--sandbox) or in the running Tocsin (--live)"),
+        (("--yes",), "--yes means something only in the running Tocsin (--live); this is in virtual time"),
+        (("--same-ids", "--sandbox"), "this is in a sandbox (--sandbox)"),
+        (("--with-playbooks",), "--with-playbooks means something only in the running Tocsin"),
+        (("--playbook", GOLDEN, "--live"), "--playbook means something only in virtual time or in a sandbox"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(words: tuple[object, ...], said: str) -> None:
+    status, output, error = tocsin("replay", GOLDEN, *words)
+    assert (status, output) == (1, "")
+    assert said in error
+
+
+def test_a_service_that_breaks_in_virtual_time_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tocsin_escalator.audit import Audit
+
+    async def breaks(_: Audit) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(Audit, "run", breaks)
+    status, _, error = tocsin("replay", GOLDEN)
+    assert status == 1
+    assert "escalator-1 has died: ZeroDivisionError('a bug')" in error
+
+
 # --- the sandbox ------------------------------------------------------------------------------------------------------
 
 
@@ -237,13 +320,10 @@ def test_a_recorded_incident_is_decided_in_a_sandbox_as_it_was() -> None:
 
 @pytest.mark.timeout(120)
 def test_another_playbook_decides_otherwise_and_the_differences_are_named(tmp_path: Path) -> None:
-    (text,) = [
-        message.decode().data.text  # type: ignore[attr-defined]  # the one playbook
-        for message in read(GOLDEN)
-        if message.stream == "PLAYBOOKS"
-    ]
     changed = tmp_path / "playbook.yaml"
-    changed.write_text(text.replace('{after: 0s, notify: ["person:ada", ', '{after: 0s, notify: ["person:grace", '))
+    changed.write_text(
+        the_playbook().replace('{after: 0s, notify: ["person:ada", ', '{after: 0s, notify: ["person:grace", ')
+    )
     status, output, error = tocsin("replay", GOLDEN, "--sandbox", "--speed", "max", "--playbook", changed)
     assert status == 1
     assert "times are not compared" in error

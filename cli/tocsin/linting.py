@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -25,7 +26,7 @@ def lint_files(files: Sequence[Path], out: Console) -> int:
             out.print(f"{file}: cannot be read: {error.strerror}", markup=False)
             errors += 1
             continue
-        for problem in lint(text, source=str(file)):
+        for problem in lint(text, source=str(file), now=datetime.now(UTC)):
             out.print(str(problem), markup=False)
             errors += problem.level == "error"
             warnings += problem.level == "warning"

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from tocsin import incidents as show_incidents
+from tocsin.interrupted import ends_quietly
 from tocsin.operator import NotReachableError, Operator, ProblemError
 from tocsin.record import record
 from tocsin.replay import replay
@@ -140,19 +141,17 @@ def run_tests(
     to: Annotated[Path | None, typer.Option("--write", help="With --from: the file of the new test.")] = None,
 ) -> None:
     """Perform a playbook's tests in virtual time. Exit status 1 if one fails, 2 if one cannot be read."""
-    from tocsin.testing import TestOptions, test, watch, write_test
-
     if (recording is None) != (to is None):
         _fail("--from and --write go together")
-    if recording is not None and to is not None:
-        raise typer.Exit(write_test(recording, to, out))
-    options = TestOptions(tuple(paths or [Path()]), chosen, junit, coverage)
-    if not watching:
-        raise typer.Exit(test(options, out))
-    try:
-        watch(options, out)
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
+    with ends_quietly():
+        from tocsin.testing import TestOptions, test, watch, write_test
+
+        options = TestOptions(tuple(paths or [Path()]), chosen, junit, coverage)
+        if recording is not None and to is not None:
+            status = write_test(recording, to, out)
+        else:
+            status = watch(options, out) if watching else test(options, out)
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -161,16 +160,29 @@ def simulate(
     seed: Annotated[int | None, typer.Option(min=0, help="The first one; default 0.")] = None,
     profile: Annotated[str, typer.Option(help="What goes wrong: everything, or one kind of trouble.")] = "everything",
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; one for each core.")] = None,
+    plans: Annotated[
+        list[Path] | None, typer.Option("--plan", help="Instead of seeds: a plan that was saved.", exists=True)
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the first plan that fails here, shrunken.", dir_okay=False)
+    ] = None,
 ) -> None:
-    """Hours of incidents with faults of all kinds, by seed. Exit status 1 if an invariant breaks."""
-    from tocsin.simulate import simulate_seeds
+    """Hours of incidents with faults of all kinds, by seed. Exit status 1 if an invariant breaks, 2 if a plan cannot be
+    read."""
+    from tocsin.simulate import simulate_plans, simulate_seeds
     from tocsin_rehearsal.simulate.profiles import PROFILES
 
+    if plans and (seeds is not None or seed is not None or save is not None):
+        _fail("--plan goes without seeds, and is saved already")
+    if plans:
+        raise typer.Exit(simulate_plans(plans, out))
+    if save is not None and not save.parent.is_dir():
+        _fail(f"there is no folder {save.parent} to save to")
     if profile not in PROFILES:
         _fail(f"there is no profile {profile}; there are {', '.join(PROFILES)}")
     count = seeds or (100 if seed is None else 1)
     chosen = range(seed or 0, (seed or 0) + count)
-    raise typer.Exit(simulate_seeds(chosen, profile, min(jobs or os.cpu_count() or 1, count), out))
+    raise typer.Exit(simulate_seeds(chosen, profile, min(jobs or os.cpu_count() or 1, count), out, save))
 
 
 app.command()(record)

@@ -65,8 +65,7 @@ def test(options: TestOptions, out: Console) -> int:
         _perform_file(path, options, tally, out)
     for result in tally.failed:
         out.print(f"\n[bold red]{result.file}:{result.line}[/bold red]  {_plain(result.name)}", emoji=False)
-        for line in (result.error or result.shown).splitlines():
-            style = _STYLES.get(line[:2], "")
+        for line, style in _styled((result.error or result.shown).splitlines()):
             out.print(line, style=style, markup=False, highlight=False, emoji=False, soft_wrap=True)
     if options.junit is not None:
         options.junit.write_text(junit(tally.results), encoding="utf-8")
@@ -76,17 +75,27 @@ def test(options: TestOptions, out: Console) -> int:
     return tally.status
 
 
-def watch(options: TestOptions, out: Console) -> None:
-    """Perform them again whenever a test or a playbook changes, until Ctrl-C."""
+def watch(options: TestOptions, out: Console) -> int:
+    """Perform them again whenever a test or a playbook changes, until Ctrl-C; the answer is the exit status.
+
+    Raises KeyboardInterrupt where it comes while tests are performed.
+    """
     seen: dict[Path, float] = {}
-    while True:
-        now = _changes(options.paths)
-        if now != seen:
-            seen = now
-            out.clear()
-            test(options, out)
-            out.print("[dim]watching; Ctrl-C ends it[/dim]")
-        time.sleep(_LOOK_EVERY)
+    is_performing = False
+    try:
+        while True:
+            now = _changes(options.paths)
+            if now != seen:
+                seen, is_performing = now, True
+                out.clear()
+                test(options, out)
+                is_performing = False
+                out.print("[dim]watching; Ctrl-C ends it[/dim]")
+            time.sleep(_LOOK_EVERY)
+    except KeyboardInterrupt:
+        if is_performing:
+            raise
+        return 0
 
 
 def write_test(recording: Path, to: Path, out: Console) -> int:
@@ -188,6 +197,20 @@ def _tell_sum(tally: _Tally, files: int, took: float, out: Console) -> None:
     words += [f"{failed} failed"] if failed else []
     words += [f"{tally.unreadable} of {files} files cannot be read"] if tally.unreadable else []
     out.print(f"\n[bold {colour}]{', '.join(words)}[/bold {colour}] in {took:.2f} s")
+
+
+def _styled(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Lines of a comparison with their styles; what a row goes on in looks as its first line does."""
+    style = ""
+    for line in lines:
+        style = _STYLES.get(line[:2], style if _goes_on(line) else "")
+        yield line, style
+
+
+def _goes_on(line: str) -> bool:
+    """Whether both cells are indented, or empty."""
+    left, _, right = line.partition("|")
+    return left.startswith("    ") and (not right.strip() or right.startswith("   "))
 
 
 def _plain(text: str) -> str:

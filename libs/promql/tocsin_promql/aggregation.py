@@ -37,8 +37,11 @@ def aggregate(
     `number` is the k of topk and bottomk or the q of quantile, `text` the label of count_values.
     """
     groups: dict[Labels, list[tuple[Labels, float]]] = {}
-    for labels, value in vector.items:
-        groups.setdefault(group_labels(labels, by, without), []).append((labels, value))
+    if by is None and without is None and vector.items:
+        groups[NO_LABELS] = list(vector.items)
+    else:
+        for labels, value in vector.items:
+            groups.setdefault(group_labels(labels, by, without), []).append((labels, value))
     if operation in {"topk", "bottomk"}:
         return _ranked(groups.values(), _needed(number), largest=operation == "topk")
     if operation == "count_values":

@@ -99,6 +99,8 @@ def _with_number(operator: str, vector: Vector, number: float, return_bool: bool
 def _vectors(operator: str, left: Vector, right: Vector, matching: Matching, return_bool: bool) -> Vector:
     if not left.items or not right.items:
         return Vector(())  # as Prometheus: nothing can match, so nothing can be ambiguous
+    if len(left.items) == len(right.items) == 1 and matching.many == "neither":
+        return _of_two(operator, left.items[0], right.items[0], matching, return_bool)
     many, one = (right, left) if matching.many == "right" else (left, right)
     ones: dict[Labels, tuple[Labels, float]] = {}
     for labels, value in one.items:
@@ -134,13 +136,30 @@ def _vectors(operator: str, left: Vector, right: Vector, matching: Matching, ret
     return Vector(tuple(made.items()))
 
 
+def _of_two(
+    operator: str, left: tuple[Labels, float], right: tuple[Labels, float], matching: Matching, return_bool: bool
+) -> Vector:
+    """As `_vectors` of one value each, which is what most rules compare: nothing can be ambiguous."""
+    if _key(matching, left[0]) != _key(matching, right[0]):
+        return Vector(())
+    combined = _combine(operator, left[1], right[1], return_bool=return_bool)
+    if combined is None:
+        return Vector(())
+    filters = operator in COMPARISONS and not return_bool
+    return Vector(((_result_labels(left[0], right[0], matching, keep_name=filters), combined),))
+
+
 def _key(matching: Matching, labels: Labels) -> Labels:
+    if not labels:
+        return labels
     if matching.on is not None:
         return only(labels, matching.on)
     return without(labels, (*matching.ignoring, METRIC_NAME))
 
 
 def _result_labels(labels: Labels, other: Labels, matching: Matching, *, keep_name: bool) -> Labels:
+    if not labels and not matching.include:
+        return labels
     result = labels if keep_name else without_name(labels)
     if matching.many == "neither":
         return only(result, matching.on) if matching.on is not None else without(result, matching.ignoring)

@@ -92,8 +92,12 @@ class Evaluation:
             case Window(selector=selector, length=length):
                 end = self.at - selector.offset
                 start = end - length
-                found = ((s.labels, *s.within(start, end)) for s in self._store.select(selector.matchers))
-                return [Range(labels, times, values, start, end) for labels, times, values in found if values]
+                found = []
+                for series in self._store.select(selector.matchers):
+                    times, values = series.within(start, end)
+                    if values:
+                        found.append(Range(series.labels, times, values, start, end))
+                return found
             case Subquery():
                 return self._subquery(node)
             case _:
@@ -140,12 +144,13 @@ class Evaluation:
         return CALLS[name](self, node.arguments)
 
     def _over_time(self, name: str, argument: Node) -> Vector:
-        function = OVER_TIME[name]
-        found = ((window.labels, function(window)) for window in self.ranges(argument))
-        valued = ((labels, value) for labels, value in found if value is not None)
-        if name in KEEPS_NAME:
-            return Vector(tuple(valued))
-        return distinct((without_name(labels), value) for labels, value in valued)
+        function, keeps_name = OVER_TIME[name], name in KEEPS_NAME
+        found: list[tuple[Labels, float]] = []
+        for window in self.ranges(argument):
+            value = function(window)
+            if value is not None:
+                found.append((window.labels if keeps_name else without_name(window.labels), value))
+        return Vector(tuple(found)) if keeps_name else distinct(found)
 
 
 def _vector(value: Result) -> Vector:

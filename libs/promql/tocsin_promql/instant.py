@@ -92,7 +92,7 @@ def mapped(vector: Vector, function: Callable[[float], float]) -> Vector:
 
 def distinct(items: Iterable[tuple[Labels, float]]) -> Vector:
     """Raises EvaluationError where series that only their name told apart have become the same."""
-    made = tuple(items)
+    made = items if isinstance(items, tuple) else tuple(items)
     if len(made) > 1 and len({labels for labels, _ in made}) != len(made):
         raise EvaluationError("several series have the same labels afterwards; aggregate or select one metric first")
     return Vector(made)

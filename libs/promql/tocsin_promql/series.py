@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from operator import is_
 from typing import NamedTuple
 
 from tocsin_promql.labelling import METRIC_NAME
@@ -30,7 +31,7 @@ _STALE_BITS = struct.pack("<Q", 0x7FF0000000000002)
 _QUIET_STALE_BITS = struct.pack("<Q", 0x7FF8000000000002)  # what some processors make of it when it is copied
 _MOST_SAMPLES = 500_000
 _RECENT = 32  # most windows reach no further back
-_MOST_SELECTIONS = 1_000
+_MOST_SELECTIONS = 10_000
 
 
 def is_stale(value: float) -> bool:
@@ -100,6 +101,11 @@ class Series:
         return times, values
 
 
+def _are_the_same(some: Sequence[Series], others: Sequence[Series]) -> bool:
+    """The same ones in the same order: what two scrapes of one target have in common, as a rule."""
+    return len(some) == len(others) and all(map(is_, some, others))
+
+
 class SeriesStore:
     """All series of one playbook's sources.
 
@@ -112,8 +118,10 @@ class SeriesStore:
         self._max_series = max_series
         self._series: dict[Labels, Series] = {}
         self._by_name: dict[str, dict[Labels, Series]] = {}
-        self._of_target: dict[str, set[Labels]] = {}
-        self._selections: dict[tuple[Matcher, ...], tuple[Series, ...]] = {}
+        self._of_target: dict[str, list[Series]] = {}
+        self._selections: dict[int, tuple[tuple[Matcher, ...], tuple[Series, ...]]] = {}
+        """By the identity of the matchers, which are kept so that it is theirs alone: to hash them takes as long as
+        a short evaluation."""
         self._swept_at = 0
         self.out_of_order = 0
         self.out_of_bounds = 0
@@ -123,9 +131,13 @@ class SeriesStore:
 
     def append(self, labels: Labels, at: int, value: float) -> None:
         """One sample. Raises StoreFullError for one series too many."""
+        self._append(labels, at, value)
+
+    def _append(self, labels: Labels, at: int, value: float) -> Series:
         series = self._series.get(labels) or self._create(labels)
         if not series.append(at, value):
             self.out_of_order += 1
+        return series
 
     def append_scrape(self, samples: Iterable[Sample] | None, at: int, *, target: str) -> None:
         """One scrape of one target at `at`; none: it failed, and every series of the target ends here.
@@ -134,30 +146,34 @@ class SeriesStore:
         StoreFullError before anything of the scrape is kept.
         """
         self._sweep(at)
-        before = self._of_target.get(target, set())
+        before = self._of_target.get(target, [])
         taken = tuple(samples or ())
-        self._check_room(dict.fromkeys(sample.labels for sample in taken), at)
-        now: set[Labels] = set()
+        if any(sample.labels not in self._series for sample in taken):
+            self._check_room(dict.fromkeys(sample.labels for sample in taken), at)
+        now: list[Series] = []
         for sample in taken:
             if sample.at is None:
-                now.add(sample.labels)
-                self.append(sample.labels, at, sample.value)
+                now.append(self._append(sample.labels, at, sample.value))
             elif at - self._retention < sample.at <= at + MAX_AHEAD // timedelta(milliseconds=1):
-                self.append(sample.labels, sample.at, sample.value)
+                self._append(sample.labels, sample.at, sample.value)
             else:
                 self.out_of_bounds += 1
-        for gone in before - now:
-            if gone in self._series:
-                self._series[gone].append(at, STALE)
+        if not _are_the_same(before, now):
+            there = {series.labels for series in now}
+            for gone in {series.labels for series in before} - there:
+                if gone in self._series:
+                    self._series[gone].append(at, STALE)
         self._of_target[target] = now
 
     def select(self, matchers: tuple[Matcher, ...]) -> tuple[Series, ...]:
         """The series that all the matchers match. Remembered for as long as no series comes or goes."""
-        found = self._selections.get(matchers)
-        if found is None:
-            if len(self._selections) >= _MOST_SELECTIONS:
-                self._selections.clear()
-            found = self._selections[matchers] = self._search(matchers)
+        known = self._selections.get(id(matchers))
+        if known is not None:
+            return known[1]
+        if len(self._selections) >= _MOST_SELECTIONS:
+            self._selections.clear()
+        found = self._search(matchers)
+        self._selections[id(matchers)] = matchers, found
         return found
 
     def _search(self, matchers: tuple[Matcher, ...]) -> tuple[Series, ...]:

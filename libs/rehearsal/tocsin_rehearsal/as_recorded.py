@@ -1,13 +1,14 @@
 """Targets that answer as they did: what actions and checks came to is read off a recorded log.
 
 The n-th execution at an address is answered as the n-th that was recorded there, and takes as long. What was never
-recorded is answered as a target does by default.
+recorded is answered as a target does by default. Where today's playbook gives a step another address, that is asked
+in the place of the recorded one.
 """
 
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -64,16 +65,18 @@ class OutsideAsRecorded:
         self._acted_at: dict[str, datetime] = {}
         self._unknown: set[tuple[str, int]] = set()
         self._probed: dict[str, str] = {}
+        self._moved = _moved(playbooks, events)
         self._read(events)
         self._acted_at.clear()
         world.broker.streams["INCIDENTS"].on_stored(self._watch)
 
     def answer(self, kind: Kind, url: str) -> Behaviour | None:
         """As it was answered then; none where that is not recorded."""
-        if kind == "action":
-            return _nth(self._executions[url], self._claimed[url])
         if kind == "probe":
             return self._probe(url)
+        url = self._moved.get(url, url)
+        if kind == "action":
+            return _nth(self._executions[url], self._claimed[url])
         check = _nth(self._checks[url], self._succeeded[url])
         if check is None:
             return None
@@ -81,7 +84,8 @@ class OutsideAsRecorded:
 
     def _probe(self, url: str) -> Behaviour | None:
         """Nobody could say then; in every other case whoever asks hears the truth."""
-        asked = next((action for prefix, action in self._probed.items() if url.startswith(prefix)), None)
+        probed = {**self._probed, **{now: self._probed.get(then, "") for now, then in self._moved.items()}}
+        asked = next((action for prefix, action in probed.items() if action and url.startswith(prefix)), None)
         return _NO_ANSWER if asked is not None and (asked, self._claimed[asked]) in self._unknown else None
 
     # --- then ---------------------------------------------------------------------------------------------------------
@@ -130,11 +134,41 @@ class OutsideAsRecorded:
         step = self._now.step_of(event)
         if step is not None and step.http is not None:
             if isinstance(event.data, ActionClaimed):
-                self._claimed[step.http.url] += 1
+                self._claimed[self._moved.get(step.http.url, step.http.url)] += 1
             elif isinstance(event.data, ActionSucceeded) and step.verify is not None and step.verify.http is not None:
-                self._succeeded[step.verify.http.url] += 1
-                self._acted_at[step.verify.http.url] = event.time
+                url = self._moved.get(step.verify.http.url, step.verify.http.url)
+                self._succeeded[url] += 1
+                self._acted_at[url] = event.time
         return True
+
+
+def _moved(playbooks: Playbooks, events: Sequence[Envelope[Event]]) -> dict[str, str]:
+    """By the address that a step asks today, the one it asked then, where that is another one. Of probes the part
+    before the id."""
+    opened_under = {event.data.playbook for event in events if isinstance(event.data, IncidentOpened)}
+    then = {
+        (ref.name, runbook, step): addresses
+        for ref in opened_under & playbooks.keys()
+        for runbook, step, addresses in _addresses(playbooks[ref])
+    }
+    asked = {address for addresses in then.values() for address in addresses}
+    return {
+        today: before
+        for ref, playbook in playbooks.items()
+        for runbook, step, addresses in _addresses(playbook)
+        for today, before in zip(addresses, then.get((ref.name, runbook, step), addresses), strict=True)
+        if today and before and today not in asked
+    }
+
+
+def _addresses(playbook: Playbook) -> Iterator[tuple[str, str, tuple[str, str, str]]]:
+    """Runbook, step, and what it asks to act, to verify, and to find out; empty where it does not ask."""
+    for runbook in playbook.remediate.runbooks:
+        for step in runbook.steps:
+            act = step.http.url if step.http is not None else ""
+            verify = step.verify.http.url if step.verify is not None and step.verify.http is not None else ""
+            probe = step.http.probe.url if step.http is not None and step.http.probe is not None else ""
+            yield runbook.name, step.name, (act, verify, probe.partition("{")[0])
 
 
 class _Steps:

@@ -12,6 +12,7 @@ from tocsin_recorder.core.fold import evolve, fold
 from tocsin_recorder.core.sentences import sentence
 from tocsin_recorder.core.summary import ActionState, Summary, empty
 from tocsin_rehearsal.cases.model.times import shown
+from tocsin_rehearsal.cases.offsets import since_start
 from tocsin_schemas import Envelope, Event
 
 __all__ = ["Action", "Line", "actions_in", "excerpt", "incidents_in", "timeline_of"]
@@ -55,7 +56,11 @@ class Action:
 
 def timeline_of(log: Iterable[Envelope[Event]], start: datetime) -> list[Line]:
     """Every event of the log on one line, in its order."""
-    return [Line(event.time - start, event.incident, sentence(event.data)) for event in log]
+    return [Line(event.time - start, event.incident, _said(event.data, start)) for event in log]
+
+
+def _said(event: Event, start: datetime) -> str:
+    return since_start(sentence(event), event, start)
 
 
 def incidents_in(log: Iterable[Envelope[Event]]) -> list[Summary]:

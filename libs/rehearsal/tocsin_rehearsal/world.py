@@ -5,7 +5,7 @@
     world.run_until(timedelta(minutes=10))
     world.pages
 
-Nothing in it is random but what the seed decides; the same calls give the same log, ids included.
+Nothing in it is random, but for the faults it is given; the same calls give the same log, ids included.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
 
-from tocsin_playbook import Loaded, Playbook, load_checked
+from tocsin_playbook import Loaded, Playbook, PlaybookError, lint_loaded
 from tocsin_recorder.core.summary import Summary
 from tocsin_rehearsal.bus.broker import Broker
 from tocsin_rehearsal.bus.faults import Calm, Faults
@@ -28,6 +28,7 @@ from tocsin_rehearsal.replicas import SERVICES, Replica, settings_for
 from tocsin_rehearsal.time import VirtualClock
 from tocsin_rehearsal.views import Action, Line, actions_in, incidents_in, timeline_of
 from tocsin_rehearsal.wiring import Outside, wired
+from tocsin_runtime.playbooks import loaded
 from tocsin_schemas import Command, Envelope, Event, Payload, PlaybookPublished, PlaybookRef, caused_by
 from tocsin_schemas.ids import derive_id
 from tocsin_schemas.subjects import command_subject, playbook_subject
@@ -114,9 +115,9 @@ class World:
 
     def publish(self, text: str) -> PlaybookRef:
         """Put a playbook in force. Raises PlaybookError."""
-        loaded = _checked(text)
-        ref = PlaybookRef(name=loaded.playbook.metadata.name, revision=loaded.revision)
-        self.playbooks.append(loaded.playbook)
+        checked = _checked(text)
+        ref = PlaybookRef(name=checked.playbook.metadata.name, revision=checked.revision)
+        self.playbooks.append(checked.playbook)
         published = PlaybookPublished(playbook=ref, text=text)
         self._write(playbook_subject(ref.name), derive_id("playbook", ref.name, ref.revision), "", published)
         return ref
@@ -218,8 +219,13 @@ class World:
 
     @property
     def pages(self) -> list[Sent]:
-        """Those that wake somebody."""
-        return [sent for sent in self.inbox.arrived if sent.notification in ("page", "reminder", "approval")]
+        """Those that ask somebody to take an incident on."""
+        return [sent for sent in self.inbox.arrived if sent.notification == "page"]
+
+    @property
+    def approvals(self) -> list[Sent]:
+        """Those that ask somebody to approve an action."""
+        return [sent for sent in self.inbox.arrived if sent.notification == "approval"]
 
     @property
     def calls(self) -> list[Call]:
@@ -246,10 +252,13 @@ class World:
         self.loop.close()
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def _checked(text: str) -> Loaded:
-    """Thousands of worlds have the same playbook."""
-    return load_checked(text, source="playbook")
+    """As `load_checked`. Thousands of worlds have the same playbook, and its services read it once more."""
+    read = loaded(text)
+    if errors := [problem for problem in lint_loaded(read) if problem.level == "error"]:
+        raise PlaybookError(errors)
+    return read
 
 
 def _building(service: str, outside: Outside, clock: VirtualClock) -> Callable[[Life], Callable[[Any], None]]:

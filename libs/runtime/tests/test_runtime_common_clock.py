@@ -85,6 +85,19 @@ def test_a_step_of_natss_clock_is_no_step_of_time(clock: CommonClock, computer: 
     assert compared(clock, computer) == []
 
 
+@pytest.mark.parametrize("step", [-3600.0, 3600.0])
+def test_a_step_is_a_doubt_until_the_clocks_are_compared(clock: CommonClock, computer: Computer, step: float) -> None:
+    assert not clock.is_in_doubt
+    compared(clock, computer)
+    assert not clock.is_in_doubt
+    computer.passed, computer.off = 30, step
+    assert clock.is_in_doubt
+    compared(clock, computer)
+    assert not clock.is_in_doubt
+    computer.off = 0
+    assert clock.is_in_doubt
+
+
 def test_a_computer_that_starts_with_a_wrong_clock_goes_by_natss(clock: CommonClock, computer: Computer) -> None:
     computer.off = 3600
     assert compared(clock, computer) == ["this computer's clock is wrong; nats's is gone by"]

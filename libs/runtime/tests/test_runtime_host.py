@@ -13,7 +13,8 @@ import pytest
 from runtime_builders import note, playbook
 from structlog.testing import capture_logs
 
-from tocsin_runtime import Connection, Delivery, Host, ServiceSettings, load_settings, serve
+from tocsin_runtime import BusUnavailableError, Connection, Delivery, Host, ServiceSettings, load_settings, serve
+from tocsin_runtime import service as service_module
 from tocsin_runtime.playbooks import push
 from tocsin_schemas import Envelope, Payload
 from tocsin_schemas.subjects import INCIDENTS, incident_subject
@@ -254,3 +255,25 @@ async def test_a_handler_that_takes_too_long_is_given_up_and_its_message_comes_a
     assert task.result() == 0
     info = await connection.request("$JS.API.CONSUMER.INFO.INCIDENTS.notifier-incidents")
     assert info["num_ack_pending"] == 1
+
+
+async def test_clocks_are_compared_before_anything_is_handled_and_again_and_again(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "_COMPARED_AGAIN", 0.01)
+    monkeypatch.setattr(service_module, "_COMPARED_EVERY", 0.01)
+    made = host(nats_server, nothing)
+    compare, seen = made.connection.compare_clocks, []
+
+    async def twice_in_vain() -> None:
+        seen.append(made.clock.was_compared)
+        if len(seen) in (1, 2, 5):
+            raise BusUnavailableError("no answer")
+        await compare()
+
+    monkeypatch.setattr(made.connection, "compare_clocks", twice_in_vain)
+    with capture_logs() as logs:
+        async with running(made):
+            await until(lambda: not made.problems() and len(seen) > 5)
+    assert seen[:5] == [False, False, False, True, True]
+    assert [each["event"] for each in logs].count("the clocks are compared later") == 3

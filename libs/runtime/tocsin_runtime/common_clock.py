@@ -27,12 +27,19 @@ class CommonClock:
     def __init__(self, base: Clock | None = None) -> None:
         self._base = base or SystemClock()
         self._anchor: tuple[datetime, float] | None = None
+        self._off = timedelta(0)
         self._told = ""
 
     @property
     def was_compared(self) -> bool:
         """Whether NATS's clock is known. Until then the wall clock is believed."""
         return self._anchor is not None
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the wall clock was set since they were compared, or the computer has slept."""
+        steady = self._steady()
+        return steady is not None and abs(self._base.now() - steady - self._off) > AGREED
 
     def now(self) -> datetime:
         wall, steady = self._base.now(), self._steady()
@@ -59,7 +66,8 @@ class CommonClock:
             self._believe(wall, "nats's clock was set; this computer's goes on")
         else:
             self._believe(theirs, "this computer's clock is wrong; nats's is gone by")
-        _OFF_BY.set((wall - self.now()).total_seconds())
+        self._off = wall - self.now()
+        _OFF_BY.set(self._off.total_seconds())
 
     def _believe(self, moment: datetime, trouble: str) -> None:
         self._anchor = moment, self._base.monotonic()

@@ -36,7 +36,7 @@ _SILENT = 10.0
 """Seconds without a sign of life of a consumer after which the service is not ready."""
 
 
-_COMPARED_EVERY, _COMPARED_AGAIN = 60.0, 1.0
+_COMPARED_EVERY, _COMPARED_AGAIN = 600.0, 1.0
 """Seconds between two looks at NATS's clock, and after one in vain as long as there was none."""
 
 
@@ -74,7 +74,6 @@ class Host(Generic[G]):
         self._at_start: list[Callable[[], Awaitable[None]]] = []
         self._at_stop: list[Callable[[], Awaitable[None]]] = []
         self._running = False
-        self._compared = asyncio.Event()
         build(self)
         self._ops = (
             OpsServer(settings.http_host, settings.http_port, self.problems, self.routes) if bus is None else None
@@ -130,8 +129,9 @@ class Host(Generic[G]):
             await self._ops.start()
         self._tasks = [asyncio.create_task(self._supervise(), name="supervise")]
         await self._bus.open()
-        self._tasks.append(asyncio.create_task(self._compare_clocks(), name="compare clocks"))
-        await self._compared.wait()
+        while not await self._compare_clocks():
+            await self.clock.sleep(_COMPARED_AGAIN)
+        self._tasks.append(asyncio.create_task(self._keep_comparing(), name="compare clocks"))
         for call in self._at_start:
             await call()
         await self.playbooks.start()
@@ -193,15 +193,18 @@ class Host(Generic[G]):
                 return error
         return None
 
-    async def _compare_clocks(self) -> None:
+    async def _compare_clocks(self) -> bool:
+        try:
+            await self.connection.compare_clocks()
+        except BusUnavailableError as error:
+            log.info("the clocks are compared later", service=self.service, reason=str(error))
+            return False
+        return True
+
+    async def _keep_comparing(self) -> None:
         while True:
-            try:
-                await self.connection.compare_clocks()
-            except BusUnavailableError as error:
-                log.info("the clocks are compared later", reason=str(error))
-            else:
-                self._compared.set()
-            await self.clock.sleep(_COMPARED_EVERY if self._compared.is_set() else _COMPARED_AGAIN)
+            await self.clock.sleep(_COMPARED_EVERY)
+            await self._compare_clocks()
 
     async def _supervise(self) -> None:
         """End the process rather than live on with a part of it dead."""
@@ -212,6 +215,8 @@ class Host(Generic[G]):
                 self.failed.set()
             if self.connection.lost_for_good.is_set():
                 self.failed.set()
+            if self.clock.is_in_doubt:
+                await self._compare_clocks()
 
 
 Build = Callable[[Host[G]], None]

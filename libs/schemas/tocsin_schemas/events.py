@@ -112,6 +112,32 @@ class AlertCleared(_IncidentEvent):
     reason: EndReason = "recovered"
 
 
+class IncidentMuted(_IncidentEvent):
+    """Nobody is told of the incident for now.
+
+    Every alert that fires in it is silenced or explained by another, or alerts are still collected (`group.wait`). It
+    is watched, recorded and resolved as any other. Stated again when something else mutes it, or for longer.
+    """
+
+    SLUG: ClassVar[str] = "muted"
+
+    why: Literal["silence", "inhibition", "wait"]
+    name: Line = Field(description="What the playbook, or whoever asked for it, calls it")
+    because: Line = Field(default="", description="The reason that was given")
+    explained_by: IncidentRef | None = Field(
+        default=None, description="The incident with the alert of which this one is a consequence"
+    )
+    until: Moment | None = Field(default=None, description="When it is looked at again; none: when the other ends")
+
+
+class IncidentUnmuted(_IncidentEvent):
+    """People are told of the incident from now on, as if it had just been opened."""
+
+    SLUG: ClassVar[str] = "unmuted"
+
+    because: Line
+
+
 class SeverityChanged(_IncidentEvent):
     """The incident's severity is another."""
 
@@ -441,7 +467,7 @@ ALERT_EVENTS: tuple[type[_AlertEvent], ...] = (AlertFired, AlertResolved)
 INCIDENT_EVENTS: tuple[type[Event], ...] = (
     IncidentOpened, AlertGrouped, AlertCleared, SeverityChanged, DeadlineSet, DeadlineMissed, ResponderPaged,
     IncidentEscalated, IncidentAcknowledged, RoleAssigned, NoteAdded, IncidentMonitoring, IncidentResumed,
-    IncidentResolved, IncidentReopened, IncidentClosed, CommandRejected,
+    IncidentResolved, IncidentReopened, IncidentClosed, IncidentMuted, IncidentUnmuted, CommandRejected,
     RunbookStarted, ActionProposed, ActionApproved, ActionClaimed, ActionSucceeded, ActionFailed,
     ActionOutcomeUnknown, ActionRefused, VerificationPassed, VerificationFailed, RunbookFinished, AutomationStopped,
     NotificationDelivered, NotificationFailed, StatusPagePublished, ReviewDrafted,

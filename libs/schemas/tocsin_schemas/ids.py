@@ -7,6 +7,7 @@ once. UUIDv5 (RFC 9562 section 5.5) over a namespace of ours.
 import base64
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from uuid import UUID
 
 from tocsin_schemas.labels import Labels
@@ -23,17 +24,23 @@ __all__ = [
 ]
 
 _NAMESPACE = UUID("5a3f7a52-3c1c-5d6e-9a53-70c51b0a7e11")
+_NAMESPACE_BYTES = _NAMESPACE.bytes
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+_NO_SPAN = "0" * 16  # the standard forbids it
 _SEPARATOR = "\x1f"  # cannot stand in any part: text of ours is free of control characters
 
 
 def derive_id(*parts: str | int) -> str:
     """A UUIDv5 of these parts. Parts are separated, so ("a", "b1") and ("ab", "1") differ."""
-    name = _SEPARATOR.join(map(str, parts)).encode()
+    return _derived(_SEPARATOR.join(map(str, parts)))
+
+
+@lru_cache(maxsize=8192)
+def _derived(name: str) -> str:
+    """Whoever sees a message derives the same ids from it: other replicas, audits, and who repeats what got lost."""
     # What uuid.uuid5 does, without building a UUID object: ids are the largest single cost of a decision.
-    digest = hashlib.sha1(_NAMESPACE.bytes + name, usedforsecurity=False).digest()
-    text = digest[:16].hex()
-    variant = "89ab"[int(text[16], 16) & 3]
-    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+    text = hashlib.sha1(_NAMESPACE_BYTES + name.encode(), usedforsecurity=False).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 def event_id(cause_id: str, scope: str, event_type: str, position: int) -> str:
@@ -44,6 +51,7 @@ def event_id(cause_id: str, scope: str, event_type: str, position: int) -> str:
     return derive_id("event", cause_id, scope, event_type, position)
 
 
+@lru_cache(maxsize=4096)
 def incident_id(group_key: str, episode: int) -> str:
     """The id of the `episode`-th incident (from 0) of a group: twelve characters of lower-case base32.
 
@@ -59,6 +67,7 @@ def group_key_digest(pairs: Iterable[tuple[str, str]], scope: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@lru_cache(maxsize=4096)
 def fingerprint(labels: Labels) -> str:
     """The alert's fingerprint as Prometheus and Alertmanager compute it.
 
@@ -77,11 +86,13 @@ def alert_episode(alert_fingerprint: str, started: str) -> str:
     return derive_id("episode", alert_fingerprint, started)
 
 
+@lru_cache(maxsize=4096)
 def trace_id(incident: str) -> str:
     """The W3C trace id (32 hex digits) of an incident: the incident is the trace."""
-    return UUID(derive_id("trace", incident)).hex
+    return derive_id("trace", incident).replace("-", "")
 
 
 def span_id(event: str) -> str:
     """The W3C span id (16 hex digits) of an event."""
-    return UUID(event).hex[:16] if UUID(event).int >> 64 else "0000000000000001"
+    first = UUID(event).hex[:16]
+    return first if first != _NO_SPAN else "0000000000000001"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -85,6 +86,7 @@ class Labels(Mapping[str, str]):
         }
 
 
+@lru_cache(maxsize=2048)
 def _check_label(name: str, value: str) -> None:
     if len(name) > MAX_LABEL_NAME or not _LABEL_NAME.fullmatch(name):
         raise ValueError(f"{name[:MAX_LABEL_NAME]!r} is not a label name ({_LABEL_NAME.pattern})")

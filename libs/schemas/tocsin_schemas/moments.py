@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
@@ -25,7 +26,7 @@ def _no_number(value: object) -> object:
 def _to_utc(value: datetime) -> datetime:
     if not EARLIEST <= value <= LATEST:
         raise ValueError(f"lies outside {EARLIEST:%Y} to {LATEST:%Y}")
-    return value.astimezone(UTC)
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_to_utc)]
@@ -34,9 +35,10 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_t
 
 def format_moment(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds and `Z`: sorts as text."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.astimezone(UTC).isoformat(timespec='microseconds')[:26]}Z"
 
 
+@lru_cache(maxsize=512)
 def parse_moment(text: str) -> datetime:
     """Read RFC 3339. Raises ValueError for anything else, for a time without a zone, and outside 1970 to 2200."""
     if not _RFC_3339.fullmatch(text):

@@ -73,6 +73,7 @@ class DeadlineKind(StrEnum):
     UPDATE = "update"  # the next status update
     WATCH = "watch"  # the alerts have stayed quiet long enough
     CLOSE = "close"  # the time in which a re-fire reopens the incident is over
+    MUTE = "mute"  # what mutes the incident may be over
 
 
 class Role(StrEnum):
@@ -110,3 +111,6 @@ class GroupedAlert(Part):
     summary: Line = ""
     starts_at: Moment
     value: float | None = None
+    muted: Line | None = Field(
+        default=None, description="What muted it when it fired: a silence, or the alert that explains it"
+    )

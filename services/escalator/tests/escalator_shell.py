@@ -8,6 +8,7 @@ from escalator_world import START
 from nats.aio.msg import Msg
 
 from tocsin_escalator.adapters.alarms import Alarms
+from tocsin_escalator.adapters.explanations import Explanations
 from tocsin_escalator.adapters.index import IncidentIndex
 from tocsin_escalator.adapters.rulebooks import Rulebooks
 from tocsin_escalator.audit import Audit
@@ -103,11 +104,14 @@ class Shell:
 
     def __init__(self, connection: Connection, playbooks: ShelvedPlaybooks, clock: MovableClock) -> None:
         self.log = IncidentLog(connection)
-        self.clock, self.playbooks, self.shelf, self.index = clock, playbooks, AlarmShelf(), IncidentIndex()
+        self.clock, self.playbooks, self.shelf = clock, playbooks, AlarmShelf()
         self.decider = Decider(log=self.log, service="escalator", fold=EscalatorFold(), clock=clock)
         alarms = Alarms(self.shelf)  # type: ignore[arg-type]  # a double of Timers
         rulebooks = Rulebooks(playbooks)  # type: ignore[arg-type]  # a double of Playbooks
-        self.handlers = Handlers(self.decider, rulebooks, self.index, alarms, clock, EVERY, HalfWritten(clock))
+        explanations = Explanations(rulebooks)
+        self.index = IncidentIndex(explanations)
+        half_written = HalfWritten(clock)
+        self.handlers = Handlers(self.decider, rulebooks, self.index, explanations, alarms, clock, EVERY, half_written)
         self.audit = Audit(self.handlers, EVERY)
         self._sequence = 0
 

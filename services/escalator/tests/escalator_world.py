@@ -11,10 +11,11 @@ from tocsin_escalator.core.deadlines import ring_cause
 from tocsin_escalator.core.fold import EscalatorFold
 from tocsin_escalator.core.grouping import group_of
 from tocsin_escalator.core.incident import AlertKey, Deadline, IncidentState, empty
+from tocsin_escalator.core.muting import Mutes, mutes_of
 from tocsin_escalator.core.on_alert import Slot, decide_alert_fired, decide_alert_resolved
 from tocsin_escalator.core.on_command import IncidentCommand, decide_command
 from tocsin_escalator.core.on_outcome import decide_outcome
-from tocsin_escalator.core.on_timer import decide_timer
+from tocsin_escalator.core.on_timer import decide_timer, decide_unmuted
 from tocsin_escalator.core.placing import is_over
 from tocsin_escalator.core.rulebook import Rulebook, make_rulebook
 from tocsin_playbook import load
@@ -32,10 +33,12 @@ from tocsin_schemas.events import (
     IncidentClosed,
     IncidentEscalated,
     IncidentMonitoring,
+    IncidentMuted,
     IncidentOpened,
     IncidentReopened,
     IncidentResolved,
     IncidentResumed,
+    IncidentUnmuted,
     NoteAdded,
     ResponderPaged,
     RoleAssigned,
@@ -101,11 +104,18 @@ class World:
         self._causes: dict[str, set[str]] = {}
         self._messages = 0
 
+    @property
+    def mutes(self) -> Mutes:
+        """What mutes alerts just now."""
+        return mutes_of(self.book.playbook, ())
+
     # --- what happens -------------------------------------------------------------------------------------------------
 
     def fire(self, alert: AlertFired, message: str | None = None) -> tuple[Event, ...]:
         slot = self.slot(alert)
-        return self.decide(slot.incident, message, lambda s: decide_alert_fired(s, alert, slot, self.book, self.now))
+        return self.decide(
+            slot.incident, message, lambda s: decide_alert_fired(s, alert, slot, self.book, self.now, self.mutes)
+        )
 
     def end(self, alert: AlertFired, message: str | None = None) -> tuple[Event, ...]:
         gone = ended(alert, self.now)
@@ -137,7 +147,10 @@ class World:
 
     def ring(self, incident: str, deadline: Deadline) -> tuple[Event, ...]:
         cause = ring_cause(incident, deadline)
-        return self.decide(incident, cause, lambda s: decide_timer(s, deadline.id, self.book, self.now))
+        return self.decide(incident, cause, lambda s: decide_timer(s, deadline.id, self.book, self.now, self.mutes))
+
+    def look_again(self, incident: str, message: str | None = None) -> tuple[Event, ...]:
+        return self.decide(incident, message, lambda s: decide_unmuted(s, self.book, self.now, self.mutes))
 
     # --- as the runtime does it ---------------------------------------------------------------------------------------
 
@@ -211,7 +224,13 @@ def in_words(event: Event, start: datetime) -> str:
         case IncidentOpened():
             return f"opened {event.severity} {event.title}"
         case AlertGrouped():
-            return f"grouped {event.alert.rule} {event.alert.severity}"
+            muted = f", muted by {event.alert.muted}" if event.alert.muted else ""
+            return f"grouped {event.alert.rule} {event.alert.severity}{muted}"
+        case IncidentMuted():
+            until = f" until {format_duration(event.until - start)}" if event.until is not None else ""
+            return f"muted by {event.why} {event.name}{until}: {event.because}"
+        case IncidentUnmuted():
+            return f"unmuted: {event.because}"
         case AlertCleared():
             return f"cleared {event.rule}"
         case SeverityChanged():

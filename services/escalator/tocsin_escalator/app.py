@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from tocsin_escalator.adapters.alarms import Alarms
+from tocsin_escalator.adapters.explanations import Explanations
 from tocsin_escalator.adapters.index import IncidentIndex
 from tocsin_escalator.adapters.rulebooks import Rulebooks
 from tocsin_escalator.audit import Audit
@@ -21,8 +22,12 @@ def build(host: Host[EscalatorSettings]) -> None:
     """Connect the inputs with the core."""
     every = timedelta(seconds=host.settings.audit_seconds)
     decider = Decider(log=host.incidents, service=host.service, fold=EscalatorFold(), clock=host.clock)
-    rulebooks, index = Rulebooks(host.playbooks), IncidentIndex()
-    handlers = Handlers(decider, rulebooks, index, Alarms(host.timers), host.clock, every, HalfWritten(host.clock))
+    rulebooks = Rulebooks(host.playbooks)
+    explanations = Explanations(rulebooks)
+    index = IncidentIndex(explanations)
+    handlers = Handlers(
+        decider, rulebooks, index, explanations, Alarms(host.timers), host.clock, every, HalfWritten(host.clock)
+    )
 
     host.follow("INCIDENTS", _OWN_EVENTS, index.on_events)
     host.consume("escalator-alerts", handlers.on_alerts)

@@ -14,6 +14,7 @@ from tocsin_escalator.handlers import Afterwards, Handlers
 from tocsin_escalator.metrics import HEALED
 from tocsin_escalator.search import W
 from tocsin_runtime import BusUnavailableError
+from tocsin_schemas.ids import derive_id
 
 __all__ = ["Audit", "Overdue"]
 
@@ -65,6 +66,7 @@ class Audit:
             overdue = iter(self.overdue(tuple(handlers.index.settled()), now))
             while batch := list(islice(overdue, _TOGETHER)):
                 healed += await self._heal(batch)
+        await self._look_again()
         soon = now + 2 * self._every
         await handlers.alarms.set(
             alarm for state in incidents for alarm in open_alarms(state, soon) if now - alarm.due_at < GRACE
@@ -85,6 +87,19 @@ class Audit:
     def _rank(self, state: IncidentState) -> int:
         rulebook = self._handlers.rulebooks.of_incident(state.opening.playbook) if state.opening else None
         return rulebook.ranks.get(state.severity, 0) if rulebook else 0
+
+    async def _look_again(self) -> None:
+        """Tell of what was muted because of something that is over: it may have been resolved by hand, or we died."""
+        handlers, then = self._handlers, Afterwards()
+
+        async def look(work: W, numbered: tuple[int, str]) -> None:
+            key, incident = numbered
+            then.begin(key)
+            state = (await work.known(incident)).state
+            await handlers.look_again(work, incident, derive_id("unmuted", incident, state.mutes), key, then)
+
+        await handlers.decider.many(list(enumerate(handlers.explanations.unexplained())), look)
+        await handlers.alarms.set(alarm for alarms in then.alarms.values() for alarm in alarms)
 
     async def _heal(self, batch: list[Overdue]) -> int:
         handlers, then = self._handlers, Afterwards()

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from tocsin_escalator.adapters.alarms import Alarm, Alarms, alarms_for, open_alarms
+from tocsin_escalator.adapters.explanations import Explanations
 from tocsin_escalator.adapters.index import IncidentIndex
 from tocsin_escalator.adapters.rulebooks import Rulebooks
 from tocsin_escalator.core.deadlines import early, is_overdue, ring_cause
@@ -15,7 +16,7 @@ from tocsin_escalator.core.incident import IncidentState
 from tocsin_escalator.core.on_alert import Slot, decide_alert_fired, decide_alert_resolved
 from tocsin_escalator.core.on_command import INCIDENT_COMMANDS, decide_command
 from tocsin_escalator.core.on_outcome import concerns, decide_outcome
-from tocsin_escalator.core.on_timer import decide_timer
+from tocsin_escalator.core.on_timer import decide_timer, decide_unmuted
 from tocsin_escalator.core.rulebook import Rulebook
 from tocsin_escalator.half_written import HalfWritten
 from tocsin_escalator.metrics import LATENESS
@@ -94,6 +95,7 @@ class Handlers:
     decider: Decider[IncidentState]
     rulebooks: Rulebooks
     index: IncidentIndex
+    explanations: Explanations
     alarms: Alarms
     clock: Clock
     audit_every: timedelta
@@ -175,9 +177,11 @@ class Handlers:
         then: Afterwards,
     ) -> None:
         def decision(state: IncidentState, now: datetime) -> Sequence[Event]:
-            return decide_alert_fired(state, alert, slot, self._pinned(state, rulebook), now)
+            pinned = self._pinned(state, rulebook)
+            return decide_alert_fired(state, alert, slot, pinned, now, self.explanations.mutes(pinned))
 
         await self._decide(work, slot.incident, message.id, decision, key, then)
+        self.explanations.began(rulebook.ref, slot.incident, alert_key(alert), alert.rule, alert.labels)
         if key not in then.later and not (await work.known(slot.incident)).state.knows(alert_key(alert)):
             raise AlertNotTakenError(f"incident {slot.incident} has not taken alert {alert.fingerprint}")
 
@@ -195,6 +199,9 @@ class Handlers:
             return decide_alert_resolved(state, alert, self._pinned(state, rulebook), now)
 
         events = await self._decide(work, slot.incident, message.id, decision, key, then)
+        if self.explanations.ended(alert_key(alert)):
+            for muted in self.explanations.muted_by(slot.incident):
+                await self.look_again(work, muted, message.id, key, then)
         if not events and key not in then.later and (await work.known(slot.incident)).state.opening is None:
             log.warning("an alert ended that nobody has heard of", rule=alert.rule, fingerprint=alert.fingerprint)
 
@@ -242,13 +249,30 @@ class Handlers:
             work,
             incident,
             ring_cause(incident, deadline),
-            lambda state, now: decide_timer(state, deadline_id, self._pinned(state, rulebook), now),
+            lambda state, now: decide_timer(
+                state, deadline_id, pinned := self._pinned(state, rulebook), now, self.explanations.mutes(pinned)
+            ),
             key,
             then,
         )
         if events:
             LATENESS.observe((work.now - deadline.due_at).total_seconds())
         return len(events)
+
+    async def look_again(self, work: W, incident: str, cause: str, key: int, then: Afterwards) -> None:
+        """What muted this incident may be over."""
+        rulebook = await self._rulebook_of(work, incident, key, then)
+        if rulebook is not None:
+            await self._decide(
+                work,
+                incident,
+                cause,
+                lambda state, now: decide_unmuted(
+                    state, pinned := self._pinned(state, rulebook), now, self.explanations.mutes(pinned)
+                ),
+                key,
+                then,
+            )
 
     async def _command(self, work: W, given: Delivery[Payload], then: Afterwards) -> None:
         message, key = given.envelope, given.position.sequence
@@ -284,9 +308,12 @@ class Handlers:
             return ()
         events = await work.decide(incident, cause, decision)
         if events:
-            then.alarms[key] = alarms_for(events)
+            then.alarms[key] = (*then.alarms.get(key, ()), *alarms_for(events))
         elif work.was_decided(incident, known := await work.known(incident), cause):
-            then.alarms[key] = open_alarms(known.state, work.now + self.audit_every)
+            then.alarms[key] = (
+                *then.alarms.get(key, ()),
+                *open_alarms(known.state, work.now + self.audit_every),
+            )
         return events
 
     async def _rulebook_of(self, work: W, incident: str, key: int, then: Afterwards) -> Rulebook | None:

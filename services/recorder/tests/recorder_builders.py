@@ -132,6 +132,8 @@ def every_event() -> Sequence[Event]:
         said.IncidentResumed(rule="CheckoutErrors"),
         said.IncidentReopened(by=SYSTEM, because="CheckoutErrors fires again"),
         said.IncidentClosed(),
+        said.IncidentMuted(why="silence", name="upgrade", because="the database is upgraded", until=NOW),
+        said.IncidentUnmuted(because="the silence upgrade is over"),
         said.CommandRejected(command="Resolve", reason="it is resolved already", by=ADA),
         said.ActionApproved(**STEP, by=ADA),
         said.ActionFailed(**STEP, **ATTEMPT, reason="connection refused"),

@@ -16,12 +16,12 @@ from tocsin_remediator.mitigation import Halt, Mitigator
 from tocsin_runtime import Clock, Decider, Delivery, NotYetError
 from tocsin_schemas import Envelope, Event, Payload, PlaybookRef
 from tocsin_schemas.commands import ApproveAction, RunAction, StopAutomation
-from tocsin_schemas.events import IncidentEscalated, IncidentOpened, IncidentReopened, SeverityChanged
+from tocsin_schemas.events import IncidentEscalated, IncidentOpened, IncidentReopened, IncidentUnmuted, SeverityChanged
 from tocsin_schemas.subjects import parse_incident_subject
 
 __all__ = ["Handlers", "IncidentFold"]
 
-_MAY_START = (IncidentOpened, SeverityChanged, IncidentReopened, IncidentEscalated)
+_MAY_START = (IncidentOpened, SeverityChanged, IncidentReopened, IncidentEscalated, IncidentUnmuted)
 _BUSY, _BUSY_LONG = 1.0, 30.0
 """Seconds after which a message that must not be lost asks again whether the incident is free: as many as somebody has
 been at work on it, within these bounds. Whoever works looks at the log once more for it, and carries on if it waits."""

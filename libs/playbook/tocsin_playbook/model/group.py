@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,9 @@ from tocsin_playbook.model.scalars import (
     TimeZone,
     Weekday,
 )
+
+_DAYS_LOOKED_AT = 9
+"""A weekly window that ends at all ends within a week; the clocks may change meanwhile."""
 
 
 class Group(Section):
@@ -96,6 +99,17 @@ class WeeklyWindow(Section):
         default=time(), alias="to", description="When it ends; default 00:00. Not after `from`: it ends the next day."
     )
 
+    def until(self, at: datetime, zone: ZoneInfo) -> datetime:
+        """When the window that this moment lies in ends, in UTC. Windows that touch each other are one."""
+        day = at.astimezone(zone).date()
+        for _ in range(_DAYS_LOOKED_AT):
+            edges = (datetime.combine(day, edge, tzinfo=zone).astimezone(UTC) for edge in (self.begins, self.ends))
+            for edge in sorted(edges):
+                if edge > at and not self.holds(edge.astimezone(zone)):
+                    return edge
+            day += timedelta(days=1)
+        return datetime.max.replace(tzinfo=UTC)
+
     def holds(self, local: datetime) -> bool:
         """Whether a local time lies in the window: its beginning is in, its end is out."""
         now, today = local.time().replace(tzinfo=None), WEEKDAYS[local.weekday()]
@@ -135,6 +149,14 @@ class Silence(Section):
         if self.every is not None:
             return self.every.holds(at.astimezone(ZoneInfo(self.every.time_zone)))
         return self.until is not None and at < self.until
+
+    def ends(self, at: datetime) -> datetime | None:
+        """When a silence that is in force at this moment is over, in UTC; none if it is not in force."""
+        if not self.is_active(at):
+            return None
+        if self.every is None:
+            return self.until
+        return self.every.until(at, ZoneInfo(self.every.time_zone))
 
     def silences(self, labels: Mapping[str, str], at: datetime) -> bool:
         """Whether an alert with these labels is silenced at this moment."""

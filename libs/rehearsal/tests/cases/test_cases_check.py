@@ -1,13 +1,16 @@
 """What was expected against what was seen: what passes, what differs, and what is said about it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from tocsin_playbook.model.detect import Rule
 from tocsin_rehearsal.cases import Expectation, Moment, Seen, check, judge, seen_of
 from tocsin_rehearsal.cases.checks.not_yet import STATUS_PAGE
+from tocsin_rehearsal.cases.peaks import Peak
 
 S, M = timedelta(seconds=1), timedelta(minutes=1)
 SHOP, CART = "incident-1", "incident-2"
@@ -45,6 +48,14 @@ def action(at: timedelta, step: str, outcome: str = "started", runbook: str = "m
     return Moment(at, "action", f"{step} {outcome}", fields)
 
 
+def request(at: timedelta, step: str = "restart", outcome: str = "delivered") -> Moment:
+    fields = {
+        "outcome": outcome, "target": "person:ada", "channel": "slack", "severity": "P0", "incident": SHOP,
+        "runbook": "mend", "step": step,
+    }  # fmt: skip
+    return Moment(at, "approval", f"ada is asked to approve {step}", fields)
+
+
 def message(at: timedelta, text: str, **more: Any) -> Moment:
     fields = {
         "channel": "slack", "to": "#incidents", "person": None, "about": "opened", "text": text, "incident": SHOP,
@@ -72,6 +83,133 @@ def event(at: timedelta, type_: str, **said: Any) -> Moment:
     return Moment(at, "event", type_, {**said, "type": type_, "incident": SHOP})
 
 
+# --- approvals -------------------------------------------------------------------------------------------------------
+
+
+def test_who_is_asked_to_approve_is_not_paged() -> None:
+    asked = request(2 * S)
+    assert differences(expect(by="5s", nobody_paged=True), asked) == []
+    assert differences(expect(by="5s", pages="ada"), asked) == [
+        "by 5s: ada is paged | nobody is paged, since no alert fires"
+    ]
+    assert differences(expect(by="5s", approvals={"who": "ada", "step": "restart", "channel": "slack"}), asked) == []
+    assert differences(expect(by="5s", approvals="none"), asked) == [
+        "by 5s: nobody is asked to approve anything | at 2s ada is asked to approve restart"
+    ]
+    assert differences(expect(by="5s", approvals="ada", only="approvals"), asked, request(S, "drain")) == []
+
+
+@pytest.mark.parametrize(
+    ("item", "words", "instead"),
+    [
+        ("grace", "grace is asked to approve a step", "at 2s ada is asked to approve restart"),
+        ({"step": "drain"}, "somebody is asked to approve drain", "nobody is asked to approve anything"),
+        (
+            {"outcome": "failed"},
+            "somebody could not be asked to approve a step",
+            "at 2s ada is asked to approve restart",
+        ),
+        (
+            {"step": "restart", "runbook": "mend", "channel": "email", "times": 1},
+            "somebody is asked to approve restart of mend by email, exactly once",
+            "at 2s ada is asked to approve restart",
+        ),
+    ],
+)
+def test_another_request_than_expected_is_a_difference(item: Any, words: str, instead: str) -> None:
+    assert differences(expect(by="5s", approvals=item), request(2 * S)) == [f"by 5s: {words} | {instead}"]
+
+
+# --- what is nearest -------------------------------------------------------------------------------------------------
+
+
+def test_of_an_event_the_fields_that_differ_are_named() -> None:
+    opened = event(S, "IncidentOpened", severity="P2", labels={"service": "shop"}, by={"name": "ada"})
+    wanted = {"type": "IncidentOpened", "with": {"severity": "P1", "by.name": "ada", "because": "x"}}
+    assert differences(expect(by="9s", events=wanted), opened) == [
+        "by 9s: IncidentOpened with severity=P1, by.name=ada, because=x | "
+        "at 1s IncidentOpened: severity is P2, because is not said"
+    ]
+    assert differences(expect(by="9s", events={"type": "IncidentOpened", "with": {"labels": {}}}), opened) == [
+        'by 9s: IncidentOpened with labels={} | at 1s IncidentOpened: labels is {"service": "shop"}'
+    ]
+
+
+def test_of_several_events_the_one_with_the_fewest_differences_is_shown() -> None:
+    near, far = event(2 * S, "NoteAdded", text="hm", by="eve"), event(S, "NoteAdded", text="ah", by="eve")
+    wanted = {"type": "NoteAdded", "with": {"text": "hm", "by": "ada"}}
+    assert differences(expect(by="9s", events=wanted), far, near)[0].endswith("| at 2s NoteAdded: by is eve")
+
+
+def test_of_a_page_what_its_text_does_not_show_is_named() -> None:
+    assert differences(expect(by="9s", pages={"severity": "P1"}), page(S)) == [
+        "by 9s: somebody is paged (P1) | at 1s person:ada is paged: severity is P0"
+    ]
+    other = expect(by="9s", pages={"incident": {"service": "cart"}})
+    assert differences(other, incident(S, "triggered"), page(2 * S))[0].endswith(
+        '| at 2s person:ada is paged: incident is {"service": "shop"}'
+    )
+
+
+def test_of_an_action_only_the_same_step_is_compared() -> None:
+    acted = (action(S, "restart"), action(2 * S, "restart", "did_not_help"), action(3 * S, "drain", "helped"))
+    assert differences(expect(by="9s", actions={"step": "restart", "outcome": "helped"}), *acted) == [
+        "by 9s: step restart helps | at 2s restart did_not_help"
+    ]
+    assert differences(expect(by="9s", actions={"step": "scale", "outcome": "helped"}), *acted) == [
+        "by 9s: step scale helps | scale does not come up; the last step is drain, at 3s"
+    ]
+    assert differences(expect(by="9s", actions={"runbook": "other"}), *acted) == [
+        "by 9s: a step of other is run | runbook other does not come up; the last step is drain, at 3s"
+    ]
+
+
+# --- why no alert fires ----------------------------------------------------------------------------------------------
+
+RULE = Rule.model_validate(
+    {
+        "name": "Errors",
+        "expr": "up",
+        "ladder": [{"severity": "P0", "above": 5, "for": "30s"}, {"severity": "P1", "above": 1}],
+    }
+)
+LOW = Rule.model_validate({"name": "Low", "expr": "up", "ladder": [{"severity": "P0", "below": 0.5}]})
+PEAKS = (Peak(RULE, ((S, 0.25), (4 * S, 2 / 3))), Peak(LOW, ((S, 0.75),)))
+
+
+def why(expectations: list[Expectation], *moments: Moment, peaks: tuple[Peak, ...] = PEAKS) -> list[str]:
+    return [each.seen for each in check(expectations, replace(seen(*moments), peaks=peaks))]
+
+
+def test_where_an_alert_does_not_fire_the_highest_value_is_told_against_the_threshold() -> None:
+    assert why(expect(by="9s", alerts="Errors")) == [
+        "at 9s no alert fires: Errors was 0.6667 at most (at 4s); P1 needs above 1"
+    ]
+    assert why(expect(by="3s", alerts={"name": "Errors", "severity": "P0"})) == [
+        "at 3s no alert fires: Errors was 0.25 at most (at 1s); P0 needs above 5 for 30s"
+    ]
+    assert why(expect(by="9s", alerts="Low")) == [
+        "at 9s no alert fires: Low was 0.75 at least (at 1s); P0 needs below 0.5"
+    ]
+    assert why(expect(by="9s", alerts={"name": "Errors", "firing": False}), alert(S))[0] == "at 9s Errors (P0) fires"
+
+
+def test_a_rule_without_any_value_says_so() -> None:
+    silent = (Peak(RULE, ()),)
+    assert why(expect(by="9s", alerts="Errors"), peaks=silent) == [
+        "at 9s no alert fires: Errors had no value; P1 needs above 1"
+    ]
+
+
+def test_where_nothing_came_because_no_alert_fires_the_values_are_told_once() -> None:
+    assert why([*expect(by="9s", pages="ada"), *expect(by="9s", actions="restart")]) == [
+        "nobody is paged, since no alert fires: Errors was 0.6667 at most (at 4s); P1 needs above 1. "
+        "Low was 0.75 at least (at 1s); P0 needs below 0.5",
+        "nothing is run, since no alert fires",
+    ]
+    assert why(expect(by="9s", pages="ada"), peaks=(PEAKS[0],) * 5)[0].endswith(". 2 more rules")
+
+
 # --- pages -----------------------------------------------------------------------------------------------------------
 
 
@@ -96,12 +234,14 @@ def test_a_page_to_somebody_else_is_a_difference_that_names_them() -> None:
 
 
 def test_a_page_that_never_comes_is_a_difference() -> None:
-    assert differences(expect(by="5s", pages="ada")) == ["by 5s: ada is paged | nothing of the kind"]
+    assert differences(expect(by="5s", pages="ada")) == ["by 5s: ada is paged | nobody is paged, since no alert fires"]
 
 
 def test_a_page_that_was_only_decided_has_reached_nobody() -> None:
     decided = page(2 * S, outcome="decided", channel=None)
-    assert differences(expect(by="5s", pages="ada"), decided) == ["by 5s: ada is paged | nothing of the kind"]
+    assert differences(expect(by="5s", pages="ada"), decided) == [
+        "by 5s: ada is paged | at 2s person:ada is paged, and nothing arrives"
+    ]
     assert differences(expect(by="5s", pages={"who": "ada", "outcome": "decided"}), decided) == []
     assert differences(expect(by="5s", pages={"outcome": "failed"}), page(2 * S, outcome="failed")) == []
 
@@ -149,7 +289,7 @@ def test_times_counts_exactly() -> None:
     assert differences(expect(by="9s", pages={"who": "ada", "times": 3}), page(S), page(2 * S)) == [
         "by 9s: ada is paged, exactly 3 times | 2 times"
     ]
-    assert differences(once) == ["by 9s: ada is paged, exactly once | nothing of the kind"]
+    assert differences(once) == ["by 9s: ada is paged, exactly once | nobody is paged, since no alert fires"]
 
 
 def test_never_is_zero_times() -> None:
@@ -219,7 +359,7 @@ def test_a_message_contains_all_that_is_asked_for() -> None:
         "by 9s: message to #incidents (opened) containing 'shop' and 'down' | at 1s 'the shop is up' (and 1 more)"
     ]
     assert differences(said) == [
-        "by 9s: message to #incidents (opened) containing 'shop' and 'down' | nothing of the kind"
+        "by 9s: message to #incidents (opened) containing 'shop' and 'down' | no message leaves, since no alert fires"
     ]
 
 
@@ -236,12 +376,10 @@ def test_any_event_can_be_expected_by_its_fields() -> None:
         == []
     )
     assert differences(expect(by="9s", events={"type": "NoteAdded", "with": {"by.name": "eve"}}), noted) == [
-        "by 9s: NoteAdded with by.name=eve | at 1s NoteAdded"
+        "by 9s: NoteAdded with by.name=eve | at 1s NoteAdded: by.name is ada"
     ]
     assert len(differences(expect(by="9s", events={"type": "NoteAdded", "with": {"text.more": "x"}}), noted)) == 1
-    assert differences(expect(by="9s", events="IncidentClosed"), noted) == [
-        "by 9s: IncidentClosed | nothing of the kind"
-    ]
+    assert differences(expect(by="9s", events="IncidentClosed"), noted) == ["by 9s: IncidentClosed | no IncidentClosed"]
 
 
 def test_an_outcome_of_an_event_is_a_field_like_any_other() -> None:

@@ -132,6 +132,47 @@ def test_a_page_is_decided_and_then_delivered_or_not() -> None:
     ]  # fmt: skip
 
 
+def test_a_request_to_approve_is_no_page_and_says_which_step_waits() -> None:
+    proposed = said(2, e.ActionProposed(**STEP, description="d", target="t", needs_approval=True))
+    request = e.ResponderPaged(page="p2", target="person:ada", level=0, severity="P0", reason="automation_needs_you")
+    seen = filled(
+        said(1, opened()),
+        proposed,
+        caused_by(proposed.id, 0, "escalator", INCIDENT, START + 3 * S, request),
+        said(4, e.NotificationFailed(**NOTICE, page="p2", reason="429", exhausted=False)),
+        said(6, e.NotificationDelivered(**{**NOTICE, "channel": "email"}, page="p2")),
+    )
+    assert seen.of("page") == []
+    assert of(seen, "approval", "outcome", "target", "channel", "runbook", "step") == [
+        (3, "decided", "person:ada", None, "mend", "restart"), (4, "failed", "person:ada", "slack", "mend", "restart"),
+        (6, "delivered", "person:ada", "email", "mend", "restart"),
+    ]  # fmt: skip
+    assert [moment.text for moment in seen.of("approval")] == [
+        "ada is to be asked to approve restart", "ada could not be asked to approve restart by slack",
+        "ada is asked to approve restart by email",
+    ]  # fmt: skip
+
+
+def test_a_request_whose_action_is_not_known_is_told_all_the_same() -> None:
+    request = e.ResponderPaged(page="p2", target="person:ada", level=0, severity="P0", reason="automation_needs_you")
+    (moment,) = filled(said(1, opened()), said(3, request)).of("approval")
+    assert (moment.text, moment.fields["step"]) == ("ada is to be asked to approve an action", None)
+
+
+def test_times_of_day_are_told_since_the_start() -> None:
+    seen = filled(
+        said(2, opened()),
+        said(3, due(DeadlineKind.ACKNOWLEDGE, 20)),
+        said(4, e.IncidentAcknowledged(by=ADA, until=START + 90 * S)),
+        said(30, e.IncidentMonitoring(watch_until=START + 330 * S)),
+    )
+    assert [moment.text for moment in seen.of("incident")][1:] == [
+        "incident acknowledged, P0: ada is on it until 1m30s",
+        "incident monitoring, P0: All alerts have cleared; watching until 5m30s",
+    ]
+    assert "DeadlineSet: Somebody should answer by 20s" in [moment.text for moment in seen.of("event")]
+
+
 def test_news_is_no_page() -> None:
     seen = filled(said(2, opened()), said(3, e.NotificationDelivered(**{**NOTICE, "recipient": "#incidents"})))
     assert seen.of("page") == []

@@ -24,7 +24,7 @@ ANYTHING = st.recursive(
     max_leaves=4,
 )
 PATHS = [
-    "start", "seed", "replicas", "playbook", "tests", "tests.0", "tests.0.name", "tests.0.given", "tests.0.until",
+    "start", "replicas", "playbook", "tests", "tests.0", "tests.0.name", "tests.0.given", "tests.0.until",
     "tests.0.given.series", "tests.0.given.series.shop", "tests.0.given.series.shop.up", "tests.0.given.interval",
     "tests.0.given.alerts", "tests.0.given.alerts.0", "tests.0.given.alerts.0.labels", "tests.0.given.world",
     "tests.0.given.world.slack", "tests.0.given.world.http", "tests.0.given.world.nats", "tests.0.given.probes",

@@ -8,6 +8,7 @@ import pytest
 
 from tocsin_rehearsal.cases import CasesError, load_cases
 from tocsin_rehearsal.cases.checks.not_yet import DEPLOYMENTS, PROBES, SILENCES, STATUS_PAGE
+from tocsin_rehearsal.cases.loader import beside
 
 ROOT = Path(__file__).parents[4]
 EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.yaml"))
@@ -36,7 +37,7 @@ def write(folder: Path, text: str | bytes) -> Path:
 def complaints(folder: Path, text: str | bytes) -> list[str]:
     with pytest.raises(CasesError) as refused:
         load_cases(write(folder, text))
-    return [str(problem).removeprefix(f"{folder}/") for problem in refused.value.problems]
+    return [str(problem).replace(f"{folder}/", "") for problem in refused.value.problems]
 
 
 def assert_complains(folder: Path, marked: str, complaint: str) -> None:
@@ -64,7 +65,7 @@ def test_there_are_three_examples() -> None:
 def test_what_is_not_said_has_a_default(folder: Path) -> None:
     document = load_cases(write(folder, HEAD + EXPECTED)).document
     assert document.start == datetime(2026, 1, 5, 9, tzinfo=UTC)
-    assert (document.seed, document.replicas) == (0, 1)
+    assert document.replicas == 1
     assert document.tests[0].given.interval == timedelta(seconds=15)
 
 
@@ -129,9 +130,9 @@ def test_a_series_has_two_forms(folder: Path) -> None:
         (HEAD.replace("PlaybookTest", "Playbook") + EXPECTED, "t.yaml:2:7: 'Playbook' is not one of the words allowed here; expected 'PlaybookTest'"),
         (HEAD.replace("kind: PlaybookTest\n", "") + EXPECTED, "t.yaml:1:1: `kind` is missing; expected `kind`: Always PlaybookTest"),
         (HEAD + "    name: b\n" + EXPECTED, "t.yaml:6:5: the key 'name' was already given in line 5; expected each key once"),
-        (HEAD.replace("playbook.yaml", "nowhere.yaml") + EXPECTED, "t.yaml:3:11: the playbook cannot be read: No such file or directory; expected a file, relative to this one"),
+        (HEAD.replace("playbook.yaml", "nowhere.yaml") + EXPECTED, "t.yaml:3:11: nowhere.yaml cannot be read: No such file or directory; expected a playbook, relative to this file"),
         (HEAD.replace("playbook.yaml", '"\\0"') + EXPECTED, "t.yaml:3:11: the text holds the invisible character U+0000; expected visible characters"),
-        (HEAD.replace("playbook.yaml", "t.yaml") + EXPECTED, "t.yaml:3:11: the playbook does not load: "),
+        ("seed: 1\n" + HEAD + EXPECTED, "t.yaml:1:1: there is no key 'seed' here; expected one of apiVersion, kind, playbook, replicas, start, tests"),
         (HEAD.replace("playbook.yaml", "[playbook.yaml, ./playbook.yaml]") + EXPECTED, "t.yaml:3:27: two playbooks are called 'storefront'; expected each once"),
         ("replicas: 6\n" + HEAD + EXPECTED, "t.yaml:1:11: the number is out of range; expected at most 5"),
         ("start: 2026-01-05T09:00:00\n" + HEAD + EXPECTED, "t.yaml:1:8: the moment has no offset from UTC; expected a moment with its offset, like 2026-03-29T01:00:00Z"),
@@ -155,6 +156,25 @@ def test_a_file_is_refused_at_the_place_and_in_plain_words(folder: Path, text: s
     assert said[0].startswith(complaint)
 
 
+def test_a_playbook_with_errors_is_named_and_so_is_each_of_them_at_its_own_place(folder: Path) -> None:
+    (folder / "tests").mkdir()
+    book = (folder / "playbook.yaml").read_text()
+    (folder / "bad.yaml").write_text(book.replace("kind: Playbook\n", "kind: Playbok\nzzz: 1\n"))
+    (folder / "tests" / "t.yaml").write_text(HEAD.replace("playbook.yaml", "../bad.yaml") + EXPECTED)
+    with pytest.raises(CasesError) as raised:
+        load_cases(folder / "tests" / "t.yaml")
+    said = str(raised.value).replace(f"{folder}/", "").splitlines()
+    assert said[0] == "tests/t.yaml:3:11: the playbook does not load; expected one that `tocsin lint bad.yaml` accepts"
+    assert [line.partition(": ")[0] for line in said[1:]] == ["bad.yaml:4:7", "bad.yaml:5:1"]
+
+
+def test_a_path_behind_a_link_is_said_as_it_is_written(folder: Path) -> None:
+    (folder / "real" / "deep").mkdir(parents=True)
+    (folder / "link").symlink_to(folder / "real" / "deep")
+    assert beside(folder / "link" / "t.yaml", "../p.yaml") == folder / "link" / ".." / "p.yaml"
+    assert beside(folder / "real" / "t.yaml", "../p.yaml") == folder / "p.yaml"
+
+
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
@@ -164,8 +184,8 @@ def test_a_file_is_refused_at_the_place_and_in_plain_words(folder: Path, text: s
         ("{series: [{source: §shpo, values: {up: 1}}]}", "the playbook has no source 'shpo'; expected `shop`"),
         ("{series: [{source: §others, values: {up: 1}}]}", "the source 'others' has no series: alerts come from it; expected shop"),
         ("{series: {shop: §{}}}", "it is empty or too short; expected at least 1"),
-        ("{series: {shop: {up: §0+1}}}", "'0+1': how often?; expected 0+1x followed by a number"),
-        ("{series: {shop: {up: 1 1 §oops 1}}}", "'oops': is no value; expected one such as 1, 0+10x5, _, _x3 or stale"),
+        ("{series: {shop: {up: §0+1}}}", "'0+1' does not say how often; expected 0+1x followed by a number"),
+        ("{series: {shop: {up: 1 1 §oops 1}}}", "'oops' is no value; expected one such as 1, 0+10x5, _, _x3 or stale"),
         ("{series: {shop: {up: §5x200000}}}", "'5x200000': more than 100000 steps in all; expected values such as 1, 0+10x5, _, _x3 or stale"),
         ("{series: {shop: {up: §true}}}", 'true is a switch, not a word; expected text: quote it ("true")'),
         ("{series: {shop: {§'a b': 1}}}", "'a b' is no series; expected name{label="),
@@ -258,7 +278,7 @@ def test_what_is_done_is_refused_at_its_place(folder: Path, act: str, complaint:
         ("{at: 1s, messages: {channel: §mail}}", "the playbook has no channel 'mail'; expected `email`"),
         ("{at: 1s, messages: {person: §bob}}", "the playbook has no person 'bob'; expected one of ada, grace"),
         ("{at: 1s, messages: {about: §paging}}", "'paging' is not one of the words allowed here; expected 'page', "),
-        ("{at: 1s, deadlines: §acknowledged}", "'acknowledged' is not one of the words allowed here; expected 'acknowledge', 'resolve', "),
+        ("{at: 1s, deadlines: §acknowledged}", "'acknowledged' is not one of the words allowed here; expected `acknowledge`"),
         ("{at: 1s, events: §IncidentOpend}", "there is no event 'IncidentOpend'; expected `IncidentOpened`"),
         ("{at: 1s, events: {type: IncidentOpened, with: {§sverity: P0}}}", "IncidentOpened has no field 'sverity'; expected `severity`"),
         ("{at: 1s, status_page: {shop: §fine}}", "'fine' is not one of the words allowed here; expected 'operational', "),

@@ -67,7 +67,7 @@ def test_expected_and_seen_stand_side_by_side_with_the_first_difference_marked()
 
 def test_what_never_came_says_so_in_its_place() -> None:
     assert rendered(expect({"by": "5s", "pages": "ada"}), seen_of([], 60 * S))[-1] == (
-        "> by 5s: ada is paged                                 | (nothing of the kind)"
+        "> by 5s: ada is paged                                 | (nobody is paged, since no alert fires)"
     )
 
 
@@ -103,7 +103,7 @@ def test_of_a_long_course_the_part_around_the_first_difference_is_shown() -> Non
     assert [line for line in lines if line.startswith(">")] == [
         "> by 1m40s: grace is paged                            | 0s ada is paged by slack (level 1)"
     ]
-    assert lines[-1] == "  … 82 rows after this, 1 of them differences …       |"
+    assert lines[-1] == "  … 82 rows after this, 1 of them a difference …      |"
 
 
 def test_what_was_asked_for_is_shown_too() -> None:

@@ -120,6 +120,68 @@ def test_a_channel_in_trouble_for_a_while_takes_messages_again_after(play: Play)
     assert result.passed, said(result) + result.shown
 
 
+def asking(tmp_path: Path) -> str:
+    """The head of a test for the storefront's playbook, whose runbook asks first."""
+    text = STOREFRONT.read_text()
+    (tmp_path / "asks.yaml").write_text(text.replace("automation: automatic", "automation: approve"))
+    return HEAD.replace("playbook.yaml", "asks.yaml")
+
+
+def test_who_is_asked_to_approve_is_asked_and_not_paged(play: Play, tmp_path: Path) -> None:
+    expect = (
+        "    expect:\n      - {by: 10s, approvals: {who: ada, step: clear-cache}}\n"
+        "      - {between: [2s, 10s], pages: none}\n      - {by: 10s, pages: {who: ada, times: 1}}\n"
+    )
+    result = play(f"{SICK}{expect}    until: 14s\n", asking(tmp_path))
+    assert result.passed, said(result) + result.shown
+
+
+SLOW = """\
+    given:
+      series:
+        shop:
+          storefront_requests_total{route="/checkout", code="500"}: 0+1x60
+          storefront_requests_total{route="/checkout", code="200"}: 0+99x60
+      interval: 1s
+    expect: [{by: 30s, alerts: CheckoutErrors, pages: ada, actions: clear-cache}]
+"""
+
+
+def test_where_no_alert_fires_the_values_are_told(play: Play) -> None:
+    result = play(SLOW)
+    seen = [each.seen for each in result.differences]
+    assert seen[0].startswith("at 30s no alert fires: CheckoutErrors was 0.01 at most (at ")
+    assert "needs above 0." in seen[0]
+    assert seen[1].startswith("nobody is paged, since no alert fires")
+    assert seen[2] == "nothing is run, since no alert fires"
+
+
+def test_a_rule_that_sees_nothing_had_no_value(play: Play) -> None:
+    result = play("    expect: [{by: 30s, alerts: CheckoutErrors}]\n")
+    assert "CheckoutErrors had no value" in said(result)
+
+
+def test_recorded_series_and_rules_that_cannot_be_evaluated_are_looked_at_as_well(play: Play, tmp_path: Path) -> None:
+    (tmp_path / "night.om").write_text(recorded(range(20), errors=0))
+    text = STOREFRONT.read_text()
+    expr = "storefront_requests_total * on() storefront_requests_total"
+    rule = f"    - {{name: Clash, expr: {expr}, ladder: [{{severity: P1, above: 1}}]}}\n"
+    (tmp_path / "clash.yaml").write_text(text.replace("  rules:\n", f"  rules:\n{rule}", 1))
+    given = "    given: {interval: 1s, series: [{file: night.om, from: 10s}]}\n"
+    result = play(
+        f"{given}    expect: [{{by: 40s, alerts: CheckoutErrors}}, {{by: 40s, alerts: Clash}}]\n",
+        HEAD.replace("playbook.yaml", "clash.yaml"),
+    )
+    assert "CheckoutErrors was 0 at most" in said(result)
+    assert "Clash had no value" in said(result)
+
+
+@pytest.mark.parametrize("verb", ["kill", "restart"])
+def test_the_recorder_cannot_be_killed_where_it_does_not_run(play: Play, verb: str) -> None:
+    with pytest.raises(CasesError, match="the recorder does not run in a test"):
+        play(f"{GIVEN}    at: [{{at: 5s, do: {{{verb}: recorder}}}}]\n    expect: [{{by: 5s, pages: ada}}]\n")
+
+
 def test_a_service_that_breaks_is_an_error_and_not_a_failure(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     from tocsin_escalator.audit import Audit
 

@@ -30,8 +30,6 @@ from tocsin_schemas.events import (
 )
 from tocsin_schemas.moments import format_moment
 
-GOLDEN = sorted((Path(__file__).parents[4] / "tests" / "golden").glob("*.jsonl*"))
-
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
@@ -62,15 +60,6 @@ def told(night: Recording) -> list[str]:
 
 
 # --- the same ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.name)
-def test_a_golden_log_is_decided_as_it_was(path: Path) -> None:
-    decided = fold_and_decide(Recording.read(path))
-
-    assert decided.differences == []
-    assert decided.undecided == []
-    assert decided.decisions > 0
 
 
 def test_alerts_clocks_commands_and_outcomes_are_all_decided_again(stage: Stage) -> None:

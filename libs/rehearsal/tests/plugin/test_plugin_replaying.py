@@ -21,8 +21,6 @@ from tocsin_schemas.commands import Acknowledge, Resolve
 from tocsin_schemas.events import ActionApproved, IncidentAcknowledged, IncidentOpened
 from tocsin_schemas.moments import format_moment
 
-GOLDEN = sorted((Path(__file__).parents[4] / "tests" / "golden").glob("*.jsonl*"))
-
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
@@ -39,14 +37,6 @@ def outcomes(recording: Recording) -> list[str]:
 
 
 # --- the same ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.name)
-def test_a_golden_log_is_decided_as_it_was(stage: Stage, path: Path) -> None:
-    replay = stage.replay(Recording.read(path))
-
-    assert replay.differences == []
-    assert replay.not_sent == []
 
 
 def test_incidents_have_the_names_that_they_had(stage: Stage) -> None:
@@ -214,6 +204,17 @@ def under(stage: Stage, night: Recording, text: str, folder: Path) -> list[str]:
 
 def test_another_revision_that_decides_the_same_is_no_difference(stage: Stage, tmp_path: Path) -> None:
     assert under(stage, a_night(stage), SHOP + "# reviewed\n", tmp_path) == []
+
+
+@pytest.mark.parametrize("name", NIGHTS)
+def test_steps_that_ask_at_other_addresses_today_are_answered_as_they_were_then(
+    stage: Stage, name: str, tmp_path: Path
+) -> None:
+    night = a_night(stage, prepare=NIGHTS[name][0])
+    differences = under(stage, night, SHOP.replace("https://shop.example/", "https://moved.example/"), tmp_path)
+
+    assert all("target was POST https://shop.example/" in each for each in differences)
+    assert differences
 
 
 def test_another_playbook_differs_in_what_it_decides(stage: Stage, tmp_path: Path) -> None:

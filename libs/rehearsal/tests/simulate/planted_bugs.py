@@ -10,12 +10,15 @@ from typing import Any
 from unittest.mock import patch
 
 from tocsin_detector.adapters.alert_book import AlertBook
+from tocsin_detector.core import ladder
 from tocsin_escalator import audit, handlers
 from tocsin_escalator.core import escalation, fold, lifecycle, on_alert, on_timer
 from tocsin_escalator.core.incident import Phase
+from tocsin_notifier import app as notifier_app
 from tocsin_notifier import handlers as notifier
 from tocsin_notifier.core.incident import NO_RECEIPT
 from tocsin_notifier.core.progress import Done, Send, arrived, next_step
+from tocsin_recorder.adapters.log_reader import LogReader
 from tocsin_rehearsal.bus.streams import Stream
 from tocsin_rehearsal.outside.leases import SharedLeases
 from tocsin_remediator import effects
@@ -63,14 +66,22 @@ def acknowledge_before_publish() -> Iterator[None]:
     """A sender hears 200 while the alert is still on its way to the stream."""
     tell = AlertBook.tell
 
-    async def told_later(self: AlertBook, envelopes: Sequence[Any]) -> None:
+    async def told_later(self: AlertBook, envelopes: Sequence[Any]) -> list[int]:
         async def publish() -> None:
             with contextlib.suppress(Exception):
                 await tell(self, envelopes)
 
         self.__dict__.setdefault("under_way", []).append(asyncio.create_task(publish()))
+        return []
 
     with patch.object(AlertBook, "tell", told_later):
+        yield
+
+
+@bug("outside")
+def fires_at_once() -> Iterator[None]:
+    """A threshold counts as soon as it is passed, however long it should last."""
+    with patch.object(ladder, "_counts", lambda rung, since, now, is_firing: since is not None):
         yield
 
 
@@ -126,6 +137,19 @@ def acknowledge_before_handling() -> Iterator[None]:
         yield
 
 
+@bug("calm")
+def poison_is_tried_for_ever() -> Iterator[None]:
+    """What cannot be handled is delivered again and again, and never parked."""
+    park = Worker._park
+
+    async def kept(self: Worker, message: Any, reason: str) -> None:
+        if not reason.startswith("failed"):
+            await park(self, message, reason)
+
+    with patch.object(Worker, "_park", kept):
+        yield
+
+
 # --- decisions --------------------------------------------------------------------------------------------------------
 
 
@@ -160,10 +184,10 @@ def ids_from_randomness() -> Iterator[None]:
     """Every event has a new id, whatever caused it."""
     made, count = decide.caused_by, itertools.count()
 
-    def caused_by(*given: Any) -> Any:
+    def caused_by(*given: Any, **more: Any) -> Any:
         from dataclasses import replace
 
-        return replace(made(*given), id=derive_id("random", next(count)))
+        return replace(made(*given, **more), id=derive_id("random", next(count)))
 
     with patch.object(decide, "caused_by", caused_by):
         yield
@@ -172,7 +196,7 @@ def ids_from_randomness() -> Iterator[None]:
 # --- the escalator ----------------------------------------------------------------------------------------------------
 
 
-@bug("crash")
+@bug("broker")
 def timer_lost_on_restart() -> Iterator[None]:
     """No audit: a clock that was never set, or never rings, is never missed."""
 
@@ -195,7 +219,7 @@ def escalation_after_resolve() -> Iterator[None]:
         yield
 
 
-@bug("crash")
+@bug("catch-up")
 def first_in_first_out_catch_up() -> Iterator[None]:
     """After an outage every level that was missed is told, one after the other."""
 
@@ -208,6 +232,19 @@ def first_in_first_out_catch_up() -> Iterator[None]:
             escalation.set_place(draft, following[0].place, deadline.due_at - step.after + following[0].after)
 
     with patch.object(on_timer, "escalate_due", each_in_turn):
+        yield
+
+
+@bug("calm")
+def alerts_are_gathered_first() -> Iterator[None]:
+    """Before anything is decided about alerts, others are waited for."""
+    on_alerts = handlers.Handlers.on_alerts
+
+    async def gathered(self: handlers.Handlers, inputs: Any) -> None:
+        await self.clock.sleep(8.0)
+        await on_alerts(self, inputs)
+
+    with patch.object(handlers.Handlers, "on_alerts", gathered):
         yield
 
 
@@ -230,7 +267,7 @@ def resolve_ignores_monitoring() -> Iterator[None]:
         yield
 
 
-@bug()
+@bug("calm")
 def renewal_of_a_resolved_alert_is_swallowed() -> Iterator[None]:
     """An alert that fires again while its incident is resolved is taken for what is known already."""
     nothing = {(Phase.RESOLVED, lifecycle.Input.ALERT_FIRED): lifecycle.Answer.NOTHING}
@@ -250,7 +287,7 @@ def renewal_of_a_resolved_alert_is_swallowed() -> Iterator[None]:
 # --- the remediator ---------------------------------------------------------------------------------------------------
 
 
-@bug()
+@bug("actions")
 def lock_instead_of_claim() -> Iterator[None]:
     """A claim is a lock that runs out: when its holder is silent, another one takes it over and acts."""
     of_claim = plan._of_open_claim
@@ -279,7 +316,7 @@ def claim_after_effect() -> Iterator[None]:
         yield
 
 
-@bug("outside")
+@bug()
 def no_answer_counts_as_failure() -> Iterator[None]:
     """A request without an answer is taken for one that was not carried out."""
     judge = effects.judge
@@ -293,7 +330,7 @@ def no_answer_counts_as_failure() -> Iterator[None]:
         yield
 
 
-@bug("outside")
+@bug("actions")
 def acts_without_counting() -> Iterator[None]:
     """When Redis does not answer, the budget counts as kept."""
     take = SharedLeases.take
@@ -326,7 +363,7 @@ def receipts_before_sending() -> Iterator[None]:
         yield
 
 
-@bug()
+@bug("notifier")
 def double_page_on_redelivery() -> Iterator[None]:
     """Nobody looks whether the log has a receipt already."""
 
@@ -340,7 +377,7 @@ def double_page_on_redelivery() -> Iterator[None]:
         yield
 
 
-@bug("outside")
+@bug("receivers")
 def exhausted_page_leads_nowhere() -> Iterator[None]:
     """When the last way has failed nobody is told that it was the last."""
     failed = notifier.failed
@@ -355,4 +392,47 @@ def exhausted_page_leads_nowhere() -> Iterator[None]:
         return recording
 
     with patch.object(notifier, "failed", silent):
+        yield
+
+
+@bug("receivers")
+def one_message_at_a_time() -> Iterator[None]:
+    """A message waits until the one before it has arrived, or has failed on all ways."""
+    try_ways = notifier.Notifier._try_ways
+
+    async def in_turn(self: Any, *given: Any) -> None:
+        async with self.lanes.turn("any message"):
+            await try_ways(self, *given)
+
+    with patch.object(notifier.Notifier, "_try_ways", in_turn):
+        yield
+
+
+@bug("receivers")
+def a_channel_is_tried_for_a_minute() -> Iterator[None]:
+    """Whoever has another way waits for the first one."""
+    patience = notifier_app.Patience
+
+    def long(*, channel: float, attempt: float) -> Any:
+        return patience(channel=60.0, attempt=30.0)
+
+    with patch.object(notifier_app, "Patience", long):
+        yield
+
+
+# --- the recorder -----------------------------------------------------------------------------------------------------
+
+
+@bug("recorder")
+def recorder_begins_with_what_is_new() -> Iterator[None]:
+    """What came while the recorder was down is passed over."""
+
+    async def start(self: LogReader) -> None:
+        for stream, follower in (("INCIDENTS", self._incidents), ("DEADLETTERS", self._dead_letters)):
+            follower.position = self._host.connection._link.broker.streams[stream].last
+        self._sure.set()
+        self._host.connection.on_reconnect(self._doubt)
+        self._watching = asyncio.create_task(self._watch(), name="watch the log")
+
+    with patch.object(LogReader, "_start", start):
         yield

@@ -88,6 +88,8 @@ class DurableConsumer:
 
     def offer(self) -> None:
         """Give what there is to who asks, one each in turn."""
+        if not self._requests or not (self._new or self._again):
+            return
         given: dict[ModelPull, list[tuple[Stored, int]]] = {}
         while self._machine.is_up and (request := self._next_request()) is not None:
             found = self._next_message()

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from tocsin_recorder.core.fold import evolve
-from tocsin_recorder.core.sentences import name_of, sentence
+from tocsin_recorder.core.sentences import sentence
 from tocsin_recorder.core.summary import Deadline, Summary, empty
 from tocsin_rehearsal.cases.model.times import shown
+from tocsin_rehearsal.cases.offsets import since_start
+from tocsin_rehearsal.cases.paging import Paging
 from tocsin_rehearsal.cases.seen import Moment, Seen, seen_of
 from tocsin_schemas import Envelope, Event, Payload
 from tocsin_schemas.events import (
@@ -34,7 +36,6 @@ from tocsin_schemas.events import (
     IncidentResumed,
     NotificationDelivered,
     NotificationFailed,
-    ResponderPaged,
     SeverityChanged,
     VerificationFailed,
     VerificationPassed,
@@ -102,11 +103,11 @@ def _alerts(alerts: Iterable[Envelope[Payload]], start: datetime) -> Iterator[Mo
             case AlertFired(episode=episode, severity=severity):
                 if firing.get(episode, "") != severity:
                     firing[episode] = severity
-                    yield _event(envelope, event, at)
+                    yield _event(envelope, event, at, start)
                     yield _alert(event, at, "firing", severity)
             case AlertResolved(episode=episode):
                 if episode in firing:
-                    yield _event(envelope, event, at)
+                    yield _event(envelope, event, at, start)
                     yield _alert(event, at, "ended", firing.pop(episode))
             case _:
                 pass
@@ -148,49 +149,24 @@ class _Log:
     def __init__(self, start: datetime) -> None:
         self._start = start
         self._incidents: dict[str, Summary] = {}
-        self._pages: dict[str, ResponderPaged] = {}
+        self._paging = Paging()
 
     def moments(self, log: Iterable[Envelope[Event]]) -> Iterator[Moment]:
         for envelope in log:
             at, event = envelope.time - self._start, envelope.data
-            yield _event(envelope, event, at)
+            yield _event(envelope, event, at, self._start)
             if type(event) in _STANDING:
                 yield from self._stands(envelope, at)
-            if isinstance(event, ResponderPaged | NotificationDelivered | NotificationFailed):
-                yield from self._page(event, at, envelope.incident)
-            elif (outcome := _OUTCOMES.get(type(event))) is not None:
+            yield from self._paging.moments(envelope, at)
+            if (outcome := _OUTCOMES.get(type(event))) is not None:
                 yield _action(event, at, outcome, envelope.incident)
 
     def _stands(self, envelope: Envelope[Event], at: timedelta) -> Iterator[Moment]:
         before = self._incidents.get(envelope.incident) or empty(envelope.incident)
         after = self._incidents[envelope.incident] = evolve(before, envelope)
         if (before.opened_at, before.phase, before.severity) != (after.opened_at, after.phase, after.severity):
-            yield _incident(after, at, sentence(envelope.data))
+            yield _incident(after, at, since_start(sentence(envelope.data), envelope.data, self._start))
         yield from _deadlines(before, after, at, self._start)
-
-    def _page(
-        self, event: ResponderPaged | NotificationDelivered | NotificationFailed, at: timedelta, incident: str
-    ) -> Iterator[Moment]:
-        if isinstance(event, ResponderPaged):
-            self._pages[event.page] = event
-            paged, outcome, channel = event, "decided", None
-        elif event.page is not None and event.page in self._pages:
-            outcome = "delivered" if isinstance(event, NotificationDelivered) else "failed"
-            paged, channel = self._pages[event.page], event.channel
-        else:
-            return  # news, and no page
-        by = f" by {channel}" if channel else ""
-        said = {"decided": "is to be paged", "delivered": "is paged", "failed": "could not be paged"}[outcome]
-        text = f"{name_of(paged.target)} {said}{by} (level {paged.level + 1})"
-        fields = {
-            "outcome": outcome,
-            "target": paged.target,
-            "channel": channel,
-            "level": paged.level + 1,
-            "severity": paged.severity,
-            "incident": incident,
-        }
-        yield Moment(at, "page", text, fields)
 
 
 def _incident(summary: Summary, at: timedelta, said: str) -> Moment:
@@ -248,8 +224,8 @@ def _action(event: Any, at: timedelta, outcome: str, incident: str) -> Moment:  
     return Moment(at, "action", sentence(event), fields)
 
 
-def _event(envelope: Envelope[Payload], event: Event, at: timedelta) -> Moment:
-    said = _ALERT_SENTENCES.get(type(event), sentence)(event)
+def _event(envelope: Envelope[Payload], event: Event, at: timedelta, start: datetime) -> Moment:
+    said = since_start(_ALERT_SENTENCES.get(type(event), sentence)(event), event, start)
     fields = {**event.model_dump(mode="json"), "type": type(event).__name__, "incident": envelope.incident}
     return Moment(at, "event", f"{type(event).__name__}: {said}", fields)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -40,8 +41,11 @@ class CasesError(Exception):
     """A file that is no file of tests, or whose tests cannot be meant: its problems, in the order of the text."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        in_order = sorted(problems, key=lambda problem: (problem.line, problem.column))
-        self.problems = tuple({(each.line, each.column, each.message): each for each in in_order}.values())
+        """Those of other files come after all those of the first's."""
+        files = list(dict.fromkeys(each.file for each in problems))
+        in_order = sorted(problems, key=lambda each: (files.index(each.file), each.line, each.column))
+        unlike = {(each.file, each.line, each.column, each.message): each for each in in_order}
+        self.problems = tuple(unlike.values())
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
@@ -77,10 +81,17 @@ class TestFile:
             replace(
                 feed,
                 source=feed.source or only[0],
-                file=None if feed.file is None else str(self.path.parent / feed.file),
+                file=None if feed.file is None else str(beside(self.path, feed.file)),
             )
             for feed in case.given.feeds
         )
+
+
+def beside(path: Path, name: str) -> Path:
+    """A file that another one names, as people write its path: `shop.yaml` and not `tests/../shop.yaml`."""
+    written = path.parent / name
+    short = Path(os.path.normpath(written))
+    return short if short.resolve() == written.resolve() else written  # `..` behind a link is another folder
 
 
 def load_cases(path: Path) -> TestFile:
@@ -157,17 +168,17 @@ class _Playbooks:
         self.loaded: list[Loaded] = []
         self.problems: list[Problem] = []
         for index, name in enumerate(document.playbook):
-            file, place = path.parent / name, ("playbook", index)
+            file, place = beside(path, name), ("playbook", index)
             at = positions.value(place)
             try:
                 self.loaded.append(_load(file.read_bytes(), str(file)))
             except OSError as error:
-                message, expected = f"the playbook cannot be read: {error.strerror}", "a file, relative to this one"
+                message, expected = f"{file} cannot be read: {error.strerror}", "a playbook, relative to this file"
                 self.problems.append(Problem(str(path), at.line, at.column, place, message, expected))
             except PlaybookError as error:
-                first = error.problems[0]
-                message, expected = f"the playbook does not load: {first}", "a playbook that `tocsin lint` accepts"
+                message, expected = "the playbook does not load", f"one that `tocsin lint {file}` accepts"
                 self.problems.append(Problem(str(path), at.line, at.column, place, message, expected))
+                self.problems += [each for each in error.problems if each.level == "error"]
         self._refuse_repeated(path, document, positions)
 
     def _refuse_repeated(self, path: Path, document: CaseFile, positions: Positions) -> None:
@@ -191,9 +202,9 @@ def _files(path: Path, document: CaseFile) -> Iterator[Finding]:
             if feed.file is None:
                 continue
             place: Place = ("tests", number, "given", *feed.path)
-            if not _is_file(path.parent / feed.file):
+            if not _is_file(beside(path, feed.file)):
                 yield Finding(place, f"there is no file {feed.file[:80]!r}", "a recorded file, relative to this one")
-            elif problem := _unreadable(path.parent / feed.file):
+            elif problem := _unreadable(beside(path, feed.file)):
                 yield Finding(
                     place, problem, "samples with their times, as `promtool tsdb dump-openmetrics` writes them"
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, get_args
@@ -44,7 +45,10 @@ def _explain(error: ErrorDetails, positions: Positions, source: str) -> Problem:
             return Problem(source, node.start.line, node.start.column, path, "this is no mapping of series", expected)
         case "enum":
             shown = repr(node.text[:40]) if isinstance(node, Scalar) else "this"
-            message, expected = f"{shown} is not one of the words allowed here", str(context["expected"])
+            words = re.findall("'([^']*)'", str(context["expected"]))
+            close = isinstance(node, Scalar) and get_close_matches(node.text, words, n=1)
+            message = f"{shown} is not one of the words allowed here"
+            expected = f"`{close[0]}`" if close else str(context["expected"])
             return Problem(source, node.start.line, node.start.column, path, message, expected)
         case _:
             return explain(error, positions, source)

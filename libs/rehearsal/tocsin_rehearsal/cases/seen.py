@@ -8,7 +8,9 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Literal
 
-Kind = Literal["alert", "incident", "page", "message", "action", "deadline", "event"]
+from tocsin_rehearsal.cases.peaks import Peak
+
+Kind = Literal["alert", "incident", "page", "approval", "message", "action", "deadline", "event"]
 
 Fields = Mapping[str, object]
 
@@ -20,6 +22,7 @@ class Moment:
     alert     alert (its id), state (firing, ended), name, severity, source, labels
     incident  incident (its id), phase, severity, title, labels: as it stands from then on
     page      outcome (decided, delivered, failed), target, channel, level (from 1), severity, incident
+    approval  outcome (decided, delivered, failed), target, channel, runbook, step, severity, incident
     message   channel, to, person, about, text, incident
     action    outcome, runbook, step, incident
     deadline  deadline (its id), state (open, over), kind, due (timedelta since the start), level (from 1), incident
@@ -34,10 +37,11 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Everything that happened, in order, in a test that ran until `until`."""
+    """Everything that happened, in order, in a test that ran until `until`; of rules, how far their values went."""
 
     moments: tuple[Moment, ...]
     until: timedelta
+    peaks: tuple[Peak, ...] = ()
 
     def of(self, kind: Kind, begin: timedelta = timedelta(), end: timedelta | None = None) -> list[Moment]:
         """What happened of a kind, from `begin` up to and including `end`."""

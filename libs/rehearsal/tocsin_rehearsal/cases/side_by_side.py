@@ -20,7 +20,7 @@ MAX_ROWS = 40
 
 MAX_LINES = 4
 
-_ALWAYS = ("alert", "incident", "page", "action")
+_ALWAYS = ("alert", "incident", "page", "approval", "action")
 _NOTABLE = (
     "IncidentEscalated", "RunbookStarted", "RunbookFinished", "NoteAdded", "CommandRejected", "AutomationStopped",
     "RoleAssigned",
@@ -113,7 +113,7 @@ def _of_verdict(verdict: Verdict, order: Mapping[int, int], is_first: bool) -> _
     at = (verdict.at, order[id(moment)] if moment is not None else len(order))
     if verdict.is_met:
         return _Row(at, expected, _said(moment) if moment is not None else "", "met")
-    seen = verdict.seen.removeprefix("at ") if verdict.seen.startswith("at ") else f"({verdict.seen})"
+    seen = verdict.said.removeprefix("at ") if verdict.said.startswith("at ") else f"({verdict.said})"
     return _Row(at, expected, seen, "first" if is_first else "broken")
 
 
@@ -152,5 +152,5 @@ def _left_out(rows: list[_Row], where: str) -> list[_Row]:
     if not rows:
         return []
     broken = sum(row.look == "broken" for row in rows)
-    more = f", {broken} of them differences" if broken else ""
+    more = f", {broken} of them {'a difference' if broken == 1 else 'differences'}" if broken else ""
     return [_Row(rows[0].at, f"… {len(rows)} rows {where} this{more} …", "", "")]

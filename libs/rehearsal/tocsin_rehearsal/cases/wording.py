@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tocsin_playbook.model import PersonRef
+from tocsin_playbook.model import AnyTarget, PersonRef
 from tocsin_rehearsal.cases.model import (
     ActionExpected,
     AlertExpected,
+    ApprovalExpected,
     DeadlineExpected,
     EventExpected,
     Expectation,
@@ -18,9 +19,11 @@ from tocsin_rehearsal.cases.model import (
 )
 from tocsin_rehearsal.cases.model.times import WHOLE, shown
 
+NO_ALERT = "no alert fires"
 NOTHING: Mapping[str, str] = {
-    "alerts": "no alert fires",
+    "alerts": NO_ALERT,
     "pages": "nobody is paged",
+    "approvals": "nobody is asked to approve anything",
     "actions": "nothing is run",
     "messages": "no message leaves",
     "deadlines": "nothing is due",
@@ -28,6 +31,7 @@ NOTHING: Mapping[str, str] = {
 }
 OTHERS: Mapping[str, str] = {
     "pages": "nobody else is paged",
+    "approvals": "nobody else is asked to approve anything",
     "actions": "nothing else is run",
     "messages": "no other message leaves",
     "events": "nothing else happens",
@@ -79,12 +83,26 @@ def _times(times: int | None) -> str:
     return ", never" if times == 0 else ", exactly once" if times == 1 else f", exactly {times} times"
 
 
+def _who(target: AnyTarget | None) -> str:
+    return "somebody" if target is None else target.name if isinstance(target, PersonRef) else str(target)
+
+
 def _page(page: PageExpected) -> str:
-    who = "somebody" if page.who is None else page.who.name if isinstance(page.who, PersonRef) else str(page.who)
     said = {"delivered": "is paged", "failed": "could not be paged", "decided": "is to be paged"}[page.outcome]
     by = f" by {page.channel}" if page.channel else ""
     facts = ", ".join(fact for fact in (f"level {page.level}" if page.level else "", page.severity or "") if fact)
-    return f"{who} {said}{by}{f' ({facts})' if facts else ''}{_with(page.incident)}{_times(page.times)}"
+    return f"{_who(page.who)} {said}{by}{f' ({facts})' if facts else ''}{_with(page.incident)}{_times(page.times)}"
+
+
+_ASKED = {"delivered": "is asked", "failed": "could not be asked", "decided": "is to be asked"}
+
+
+def _approval(approval: ApprovalExpected) -> str:
+    step = approval.step or "a step"
+    runbook = f" of {approval.runbook}" if approval.runbook else ""
+    by = f" by {approval.channel}" if approval.channel else ""
+    said = f"{_who(approval.who)} {_ASKED[approval.outcome]} to approve {step}{runbook}{by}"
+    return f"{said}{_with(approval.incident)}{_times(approval.times)}"
 
 
 _ACTION_WORDS: Mapping[str, str] = {
@@ -131,6 +149,7 @@ _WORDS: Mapping[type[object], Callable[[Any], str]] = {
     AlertExpected: _alert,
     IncidentExpected: _incident,
     PageExpected: _page,
+    ApprovalExpected: _approval,
     ActionExpected: _action,
     MessageExpected: _message,
     DeadlineExpected: _deadline,

@@ -51,6 +51,8 @@ incident_resumed = Factory(events.IncidentResumed, rule="CheckoutErrors")
 incident_resolved = Factory(events.IncidentResolved)
 incident_reopened = Factory(events.IncidentReopened, by=SYSTEM)
 incident_closed = Factory(events.IncidentClosed)
+incident_muted = Factory(events.IncidentMuted, why="silence", name="upgrade")
+incident_unmuted = Factory(events.IncidentUnmuted, because="the silence upgrade is over")
 command_rejected = Factory(events.CommandRejected, command="Resolve", reason="the incident is resolved already")
 
 # --- remediator -------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """What sources show when they are scraped: series in promtool's notation, one step after the other."""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ class _Fed:
     def at(self, moment: float) -> float | None:
         step = int((moment - self.begins) / self.every + 1e-9)
         value = self.values[step] if 0 <= step < len(self.values) else None
-        return None if value is None or is_stale(value) else value
+        return None if value is None or (value != value and is_stale(value)) else value
 
 
 @dataclass(slots=True)
@@ -78,15 +78,18 @@ class Metrics:
     down: set[str] = field(default_factory=set)
     """Sources that do not answer."""
     _fed: dict[str, list[_Fed | _Recorded]] = field(default_factory=dict)
+    _once: set[str] = field(default_factory=set)
+    """Sources of which no series was fed twice."""
 
     def feed(self, source: str, series: Mapping[str, str], every: timedelta) -> None:
         """Show these from now on, one step `every`. Between two steps the last value holds; after the last step, and
         at `_` or `stale`, there is none. Raises NotationError."""
         begins = self.clock.monotonic()
-        self._fed.setdefault(source, []).extend(
+        fed = [
             _Fed(read_series(text), expand(notation), begins, every.total_seconds())
             for text, notation in series.items()
-        )
+        ]
+        self._add(source, fed)
 
     def play(self, source: str, recording: Sequence[tuple[Labels, float, float]], holds: timedelta) -> None:
         """Show what was recorded, from now on, with its own spacing. A sample is shown until the next one of its
@@ -97,16 +100,26 @@ class Metrics:
                 one = series[labels] = _Recorded(labels, self.clock.monotonic(), holds.total_seconds())
             one.times.append(at)
             one.values.append(value)
-        self._fed.setdefault(source, []).extend(series.values())
+        self._add(source, series.values())
 
     def read(self, source: str) -> list[tuple[Labels, float]]:
         """What it shows now. Of series that were fed twice the later feed counts."""
-        now = self.clock.monotonic()
+        now, all_fed = self.clock.monotonic(), self._fed.get(source, ())
+        if source in self._once:
+            return [(fed.labels, value) for fed in all_fed if (value := fed.at(now)) is not None]
         shown: dict[Labels, float] = {}
-        for fed in self._fed.get(source, ()):
+        for fed in all_fed:
             if (value := fed.at(now)) is not None:
                 shown[fed.labels] = value
         return list(shown.items())
+
+    def _add(self, source: str, series: Iterable[_Fed | _Recorded]) -> None:
+        all_fed = self._fed.setdefault(source, [])
+        all_fed.extend(series)
+        if len({fed.labels for fed in all_fed}) == len(all_fed):
+            self._once.add(source)
+        else:
+            self._once.discard(source)
 
 
 class ModelFetch:

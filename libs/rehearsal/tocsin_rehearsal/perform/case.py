@@ -1,17 +1,13 @@
 """One test from its text to what became of it."""
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
-from urllib.parse import urlsplit
 
-from tocsin_playbook import Playbook
-from tocsin_playbook.model import Step
 from tocsin_rehearsal.cases.compare.check import judge
-from tocsin_rehearsal.cases.compare.verdict import Difference, difference_of
+from tocsin_rehearsal.cases.compare.verdict import Difference, Verdict, difference_of
 from tocsin_rehearsal.cases.filling import fill
 from tocsin_rehearsal.cases.loader import TestFile
 from tocsin_rehearsal.cases.model import Case
@@ -19,16 +15,14 @@ from tocsin_rehearsal.cases.model.times import shown
 from tocsin_rehearsal.cases.results import Result
 from tocsin_rehearsal.cases.seen import Seen
 from tocsin_rehearsal.cases.side_by_side import WIDTH, side_by_side
-from tocsin_rehearsal.outside.metrics import read_recording
+from tocsin_rehearsal.hosts import hosts_of
 from tocsin_rehearsal.perform.acts import Stagehand
 from tocsin_rehearsal.perform.coverage import Coverage
-from tocsin_rehearsal.perform.outsides import set_channel, set_rules
+from tocsin_rehearsal.perform.outsides import set_channel, set_rules, show
+from tocsin_rehearsal.perform.peaks import peaks_of
 from tocsin_rehearsal.world import ServiceDiedError, World
 
 __all__ = ["Performance", "perform", "result_of"]
-
-_HOLDS = 4
-"""Intervals for which a recorded sample is shown where no other follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +44,7 @@ def perform(file: TestFile, case: Case) -> Performance:
         texts,
         start=document.start,
         replicas=document.replicas,
-        settings={"remediator": {"allowed_hosts": _hosts(playbooks)}},
+        settings={"remediator": {"allowed_hosts": hosts_of(playbooks)}},
     )
     stagehand = Stagehand(world)
     _set_up(world, stagehand, file, case)
@@ -67,18 +61,27 @@ def result_of(file: TestFile, case: Case, covered: Sequence[Coverage] = (), *, w
         performance = perform(file, case)
     except ServiceDiedError as error:
         return Result(name, line, case.name, _since(began), error=str(error))
-    verdicts = judge(case.expect, performance.seen)
+    seen = performance.seen
+    verdicts = judge(case.expect, seen)
+    if any(_lacks_an_alert(each, seen) for each in verdicts):
+        seen = replace(seen, peaks=peaks_of(file, case))
+        verdicts = judge(case.expect, seen)
     differences = tuple(difference_of(each) for each in verdicts if not each.is_met)
     undone = tuple(
         Difference(("at",), at, f"at {shown(at)}: what the test does can be done", said)
         for at, said in performance.problems
     )
-    table = side_by_side(verdicts, performance.seen, width=width) if differences else ""
+    table = side_by_side(verdicts, seen, width=width) if differences else ""
     told = "\n".join([*map(str, undone), table] if undone else [table])
     for coverage in covered:
         coverage.take(performance.world)
     performance.world.close()
     return Result(name, line, case.name, _since(began), (*undone, *differences), told)
+
+
+def _lacks_an_alert(verdict: Verdict, seen: Seen) -> bool:
+    """Whether how far values went can be why it is not met."""
+    return not verdict.is_met and ("alerts" in verdict.place or not seen.of("alert", end=verdict.at))
 
 
 def _since(began: float) -> timedelta:
@@ -97,31 +100,10 @@ def _set_up(world: World, stagehand: Stagehand, file: TestFile, case: Case) -> N
         world.kill("nats")
     world.leases.is_up = given.world.redis != "down"
     for feed in file.feeds(case):
-        source = feed.source or ""
-        if feed.file is None:
-            world.at(feed.begins, partial(world.feed, source, dict(feed.values), every=feed.interval))
-        else:
-            recording = read_recording(Path(feed.file).read_text(encoding="utf-8"))
-            world.at(feed.begins, partial(world.metrics.play, source, recording, _HOLDS * feed.interval))
+        world.at(feed.begins, partial(show, world.metrics, feed))
     for alert in given.alerts:
         lasts = None if alert.until is None else alert.until - alert.begins
         world.at(alert.begins, partial(stagehand.fire, alert.labels, alert.annotations, lasts))
     for doing in case.at:
         for act in doing.do:
             world.at(doing.at, partial(stagehand.do, act))
-
-
-def _hosts(playbooks: Sequence[Playbook]) -> str:
-    """Every host that the playbooks act upon: which of them may be reached is for the deployment to say."""
-    steps = [step for playbook in playbooks for runbook in playbook.remediate.runbooks for step in runbook.steps]
-    urls = [url for step in steps for url in _urls(step)]
-    return ",".join(sorted({urlsplit(url).netloc.rpartition("@")[2] for url in urls} or {"127.0.0.1"}))
-
-
-def _urls(step: Step) -> Iterator[str]:
-    if step.http is not None:
-        yield step.http.url
-        if step.http.probe is not None:
-            yield step.http.probe.url
-    if step.verify is not None and step.verify.http is not None:
-        yield step.verify.http.url

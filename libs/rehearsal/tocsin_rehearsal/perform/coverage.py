@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tocsin_playbook import Playbook
 from tocsin_playbook.model import Runbook, Step
 from tocsin_rehearsal.cases.model.times import shown
+from tocsin_rehearsal.cases.paging import asks_for_approval
 from tocsin_rehearsal.world import World
 from tocsin_schemas import Envelope, Event, Payload
 from tocsin_schemas.events import (
@@ -99,7 +100,7 @@ class Coverage:
         unverified = {(book.name, step.name) for book, step in _steps(self.playbook) if step.verify is None}
         for envelope in log:
             match envelope.data:
-                case ResponderPaged(severity=severity, level=level):
+                case ResponderPaged(severity=severity, level=level) as paged if not asks_for_approval(paged):
                     yield Part("escalate", self._cell(severity, level))
                 case SeverityChanged(why="classification", because=because):
                     yield Part("classify", because)

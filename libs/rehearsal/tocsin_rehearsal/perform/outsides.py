@@ -1,17 +1,32 @@
-"""How a test's world answers, told to the modelled outsides."""
+"""How a test's world answers, told to the modelled outsides; what its sources show."""
 
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 
+from tocsin_rehearsal.cases.model import Feed
 from tocsin_rehearsal.cases.model.world import Answer, ChannelTrouble, HttpRule
+from tocsin_rehearsal.outside.metrics import Metrics, read_recording
 from tocsin_rehearsal.outside.receivers import Reception
 from tocsin_rehearsal.outside.web import Behaviour, Fault, Kind
 from tocsin_rehearsal.world import World
 
-__all__ = ["set_channel", "set_rules"]
+__all__ = ["set_channel", "set_rules", "show"]
 
 _FOR_EVER = 10**9
+_HOLDS = 4
+"""Intervals for which a recorded sample is shown where no other follows."""
+
+
+def show(metrics: Metrics, feed: Feed) -> None:
+    """Series are shown from now on, by their source."""
+    source = feed.source or ""
+    if feed.file is None:
+        metrics.feed(source, dict(feed.values), feed.interval)
+    else:
+        recording = read_recording(Path(feed.file).read_text(encoding="utf-8"))
+        metrics.play(source, recording, _HOLDS * feed.interval)
 
 
 def set_rules(world: World, rules: Sequence[HttpRule]) -> None:

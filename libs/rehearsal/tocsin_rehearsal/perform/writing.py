@@ -7,12 +7,14 @@ since machines and people were slower than a rehearsal is.
 import io
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from tocsin_playbook import load
 from tocsin_playbook.model.durations import format_duration
+from tocsin_rehearsal.cases.paging import Paging
 from tocsin_rehearsal.recording import Inputs
 from tocsin_schemas import Command, Event, PlaybookPublished, commands
 from tocsin_schemas.events import (
@@ -27,8 +29,6 @@ from tocsin_schemas.events import (
     IncidentOpened,
     IncidentReopened,
     IncidentResolved,
-    NotificationDelivered,
-    ResponderPaged,
     SeverityChanged,
     VerificationFailed,
     VerificationPassed,
@@ -39,6 +39,7 @@ __all__ = ["NothingToWriteError", "Written", "test_of"]
 _EARLY, _LATE = timedelta(seconds=5), timedelta(seconds=30)
 """How much sooner or later than recorded something may happen."""
 _AFTERWARDS = timedelta(minutes=1)
+_JUST_AFTER = timedelta(milliseconds=1)
 _SECOND = timedelta(seconds=1)
 _PHASES: Mapping[type[Event], str] = {
     IncidentOpened: "triggered",
@@ -54,7 +55,10 @@ _OUTCOMES: Mapping[type[Event], str] = {
     VerificationPassed: "helped",
     VerificationFailed: "did_not_help",
 }
+_WELL: dict[str, object] = {"status": 200}
+_ILL: dict[str, object] = {"status": 503}
 _ANSWERS: Mapping[type[Event], dict[str, object]] = {
+    ActionSucceeded: _WELL,
     ActionFailed: {"status": 400},
     ActionOutcomeUnknown: {"lost_after_effect": True},
 }
@@ -91,6 +95,7 @@ def test_of(inputs: Inputs, name: str, playbook_file: str) -> Written:
     yaml = YAML()
     yaml.default_flow_style = None  # what holds no lists and mappings stands on one line
     yaml.width = 110
+    yaml.representer.ignore_aliases = lambda _: True  # the same answer twice is written twice
     yaml.dump(document, out)
     return Written(out.getvalue(), texts[-1])
 
@@ -142,24 +147,40 @@ class _Writing:
             yield alert
 
     def _rules(self) -> Iterator[dict[str, Any]]:
-        """How actions were answered that did not simply succeed, and checks that did not at first."""
+        """How actions were answered, one after the other, where one of them did not simply succeed; and checks that
+        did not at first."""
+        answers: dict[str, list[dict[str, object]]] = {}
         for event in self._events:
             data = event.data
-            if (answer := _ANSWERS.get(type(data))) is not None:
-                yield {"action": f"{data.runbook}/{data.step}", "answers": answer}  # type: ignore[attr-defined]  # all have
-        failed = next((e.data for e in self._events if isinstance(e.data, VerificationFailed)), None)
-        if failed is not None and (url := self._check_of(failed.runbook, failed.step)):
-            yield {"url": url, "answers": {"status": 503}}
+            if isinstance(data, ActionSucceeded | ActionFailed | ActionOutcomeUnknown):
+                answers.setdefault(f"{data.runbook}/{data.step}", []).append(_ANSWERS[type(data)])
+        for action, given in answers.items():
+            if any(each != _WELL for each in given):
+                yield {"action": action, "answers": given if len(given) > 1 else given[0]}
+        for url, found in self._verified().items():
+            if not found[0][1]:
+                yield {"url": url, "answers": _ILL}
 
     def _checks(self) -> Iterator[tuple[timedelta, dict[str, Any]]]:
-        """Checks are good from the action on that helped."""
+        """Checks turn good, or bad, with the action after which that was found: just after it began, since the check
+        of the action before it may end at the same moment."""
+        for url, found in self._verified().items():
+            for (_, before), (at, is_good) in pairwise(found):
+                if is_good is not before:
+                    yield at + _JUST_AFTER, {"http": [{"url": url, "answers": _WELL if is_good else _ILL}]}
+
+    def _verified(self) -> dict[str, list[tuple[timedelta, bool]]]:
+        """By the address that was asked: when each action that was verified began, and whether it was good."""
         claimed = {e.data.action: e.time for e in self._events if isinstance(e.data, ActionClaimed)}
-        failed = any(isinstance(event.data, VerificationFailed) for event in self._events)
+        found: dict[str, list[tuple[timedelta, bool]]] = {}
         for event in self._events:
             data = event.data
-            if failed and isinstance(data, VerificationPassed) and (url := self._check_of(data.runbook, data.step)):
+            if not isinstance(data, VerificationPassed | VerificationFailed):
+                continue
+            if url := self._check_of(data.runbook, data.step):
                 since = claimed.get(data.action, event.time) - self.start
-                yield since, {"http": [{"url": url, "answers": {"status": 200}}]}
+                found.setdefault(url, []).append((since, isinstance(data, VerificationPassed)))
+        return found
 
     def _check_of(self, runbook: str, step: str) -> str | None:
         for book in self._playbook.remediate.runbooks:
@@ -187,13 +208,19 @@ class _Writing:
                 yield self._around(event.time, {"incident": {"phase": phase, "severity": severity}})
 
     def _pages(self) -> Iterator[tuple[timedelta, dict[str, Any]]]:
-        paged = {e.data.page: e.data for e in self._events if isinstance(e.data, ResponderPaged)}
+        """Who was paged, and who was asked to approve what."""
+        paging = Paging()
         for event in self._events:
-            data = event.data
-            page = paged.get(data.page) if isinstance(data, NotificationDelivered) and data.page else None
-            if page is not None:
-                who = page.target.removeprefix("person:")
-                yield self._around(event.time, {"pages": {"who": who, "level": page.level + 1}})
+            for told in paging.moments(event, event.time - self.start):
+                fields = told.fields
+                if fields["outcome"] != "delivered":
+                    continue
+                said: dict[str, Any] = {"who": str(fields["target"]).removeprefix("person:")}
+                if told.kind == "page":
+                    yield self._around(event.time, {"pages": {**said, "level": fields["level"]}})
+                else:
+                    step = {"step": fields["step"]} if fields["step"] else {}
+                    yield self._around(event.time, {"approvals": {**said, **step}})
 
     def _outcomes(self) -> Iterator[tuple[timedelta, dict[str, Any]]]:
         for event in self._events:

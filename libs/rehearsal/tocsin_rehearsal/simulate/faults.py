@@ -7,7 +7,7 @@ from random import Random
 from tocsin_rehearsal.bus.faults import Fate
 from tocsin_rehearsal.simulate.profiles import Trouble
 
-__all__ = ["Hazard", "RandomFaults", "draw_hazards"]
+__all__ = ["KINDS", "Hazard", "RandomFaults", "draw_hazards"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ _OF: Mapping[Trouble, tuple[tuple[str, float, float], ...]] = {
     Trouble.BROKER: (("forgotten", 1.0, 8.0),),
 }
 """By trouble: the hazards it can consist of, each with its highest rate and its highest measure."""
+
+KINDS = tuple(kind for hazards in _OF.values() for kind, _, _ in hazards)
 
 
 def draw_hazards(rng: Random, troubles: frozenset[Trouble]) -> tuple[Hazard, ...]:

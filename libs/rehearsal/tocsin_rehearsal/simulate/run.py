@@ -4,14 +4,19 @@ import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from tocsin_rehearsal.simulate.faults import RandomFaults
 from tocsin_rehearsal.simulate.history import History
 from tocsin_rehearsal.simulate.invariants import ALL, Course, Invariant, Violation
 from tocsin_rehearsal.simulate.plan import HOUR, Plan, draw
 from tocsin_rehearsal.simulate.playbook import playbook_text
+from tocsin_rehearsal.simulate.profiles import PROFILES
 from tocsin_rehearsal.simulate.stage import NotingSenders, Stage
 from tocsin_rehearsal.world import ServiceDiedError, World
+
+if TYPE_CHECKING:
+    from tocsin_rehearsal.simulate.recorder import Timeline
 
 __all__ = ["HEALED_WITHIN", "Outcome", "perform", "simulate"]
 
@@ -48,7 +53,7 @@ def perform(plan: Plan) -> tuple[Outcome, Course]:
     _schedule(course)
     try:
         world.run_until(timedelta(seconds=plan.ends))
-        _heal(course)
+        course.stage.heal()
         _watch_backlog(course)
         world.run_until(timedelta(seconds=plan.ends + HEALED_WITHIN))
         for invariant in course.invariants:
@@ -68,6 +73,8 @@ def perform(plan: Plan) -> tuple[Outcome, Course]:
         sum(world.web.done.values()),
     )
     world.close()
+    if course.timeline is not None:
+        course.timeline.close()
     return outcome, course
 
 
@@ -80,9 +87,10 @@ def _prepare(plan: Plan) -> Course:
     senders = NotingSenders(world.loop, world._detectors)
     world._senders = senders
     world.web.fault_of = stage.fault_of
-    course = Course(plan, stage)
+    course = Course(plan, stage, _timeline(world, plan))
     course.invariants = [made(course) for made in ALL]
     streams = world.broker.streams
+    history.on_event.append(stage.note)
     history.on_event += course.hooks("on_event", Invariant.on_event)
     streams["INCIDENTS"].on_stored(history.stored)
     streams["ALERTS"].on_stored(history.told)
@@ -92,6 +100,15 @@ def _prepare(plan: Plan) -> Course:
     return course
 
 
+def _timeline(world: World, plan: Plan) -> "Timeline | None":
+    """What a recorder stores, in the profiles that have one."""
+    if not PROFILES[plan.profile].records:
+        return None
+    from tocsin_rehearsal.simulate.recorder import add_recorder  # it brings a database's library along
+
+    return add_recorder(world)
+
+
 def _schedule(course: Course) -> None:
     world, stage = course.world, course.stage
     for step in course.plan.steps:
@@ -99,15 +116,6 @@ def _schedule(course: Course) -> None:
     for upheaval in course.plan.upheavals:
         world.at(timedelta(seconds=upheaval.at), partial(upheaval.begin, stage))
         world.at(timedelta(seconds=upheaval.at + upheaval.lasts), partial(upheaval.end, stage))
-
-
-def _heal(course: Course) -> None:
-    """Everything that went wrong has ended by itself; what is still down is started."""
-    world = course.world
-    for replica in world.replicas.values():
-        if replica.life is not None:
-            replica.life.steps_left = 0
-        replica.start(world.loop, world.broker)
 
 
 def _watch_backlog(course: Course) -> None:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from tocsin_rehearsal.outside.web import Behaviour
 from tocsin_rehearsal.simulate.history import Life
 from tocsin_rehearsal.simulate.stage import Stage
-from tocsin_schemas import Command
+from tocsin_schemas import Command, PlaybookPublished, PlaybookRef, caused_by
 from tocsin_schemas.commands import (
     Acknowledge,
     AddNote,
@@ -17,9 +18,11 @@ from tocsin_schemas.commands import (
     StopAutomation,
 )
 from tocsin_schemas.events import ActionProposed
+from tocsin_schemas.ids import derive_id
 from tocsin_schemas.parts import Actor
+from tocsin_schemas.subjects import alert_subject, command_subject, timer_due_subject
 
-__all__ = ["Asks", "Fires", "Mends", "Shows", "Step", "Verb"]
+__all__ = ["Asks", "Fires", "Mends", "Poisons", "Shows", "Step", "Verb", "Works"]
 
 Verb = Literal["acknowledge", "acknowledge for a while", "resolve", "escalate", "note", "approve", "severity", "stop"]
 
@@ -67,10 +70,45 @@ class Mends:
         return f"health checks {'succeed' if self.is_well else 'fail'}"
 
     def apply(self, stage: Stage) -> None:
-        from tocsin_rehearsal.outside.web import Behaviour
-
         stage.world.web.forget("/health")
         stage.world.web.answer("/health", Behaviour(200 if self.is_well else 503))
+
+
+@dataclass(frozen=True, slots=True)
+class Works:
+    """From now on an action takes so long until its target answers; its effect comes first."""
+
+    at: float
+    takes: float
+
+    def __str__(self) -> str:
+        return f"targets answer after {self.takes:.1f} s"
+
+    def apply(self, stage: Stage) -> None:
+        stage.world.web.answer("*", Behaviour(takes=self.takes), kinds=("action",))
+
+
+@dataclass(frozen=True, slots=True)
+class Poisons:
+    """A message stands where it does not belong: nobody can handle it, however often it is delivered."""
+
+    at: float
+    where: Literal["alerts", "commands", "timers"]
+
+    def __str__(self) -> str:
+        return f"a message that nobody can handle stands among the {self.where}"
+
+    def apply(self, stage: Stage) -> None:
+        subject = {
+            "alerts": alert_subject("poison"),
+            "commands": command_subject(Acknowledge),
+            "timers": timer_due_subject("escalator", "poison", "poison"),
+        }[self.where]
+        lost = PlaybookPublished(playbook=PlaybookRef(name="lost", revision="0" * 12), text="")
+        cause = derive_id("poison", self.where, str(self.at))
+        envelope = caused_by(cause, 0, "operator", "", stage.world.now, lost)
+        stage.poison.append(envelope.id)
+        stage.world.send(subject, envelope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,4 +162,4 @@ def _approval(life: Life, by: Actor) -> ApproveAction | None:
     return ApproveAction(incident=life.id, by=by, action=proposed[-1]) if proposed else None
 
 
-Step = Fires | Shows | Mends | Asks
+Step = Fires | Shows | Mends | Works | Poisons | Asks

@@ -11,7 +11,20 @@ from tocsin_rehearsal.outside.web import Behaviour, Kind
 from tocsin_rehearsal.simulate.profiles import Trouble
 from tocsin_rehearsal.simulate.stage import Stage
 
-__all__ = ["Away", "Cut", "Dies", "Down", "Full", "Refuses", "Resets", "Sourceless", "Targets", "Upheaval"]
+__all__ = [
+    "Away",
+    "Cut",
+    "Dies",
+    "Down",
+    "Falls",
+    "Full",
+    "Outage",
+    "Refuses",
+    "Resets",
+    "Sourceless",
+    "Targets",
+    "Upheaval",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,7 @@ class Dies:
     def begin(self, stage: Stage) -> None:
         if not self.steps:
             stage.world.kill(self.replica)
+            stage.down.update(self._names(stage))
         elif (life := stage.world.replicas[self.replica].life) is not None:
             life.steps_left = self.steps
 
@@ -41,7 +55,61 @@ class Dies:
         replica = stage.world.replicas.get(self.replica)
         if replica is not None and replica.life is not None:
             replica.life.steps_left = 0
-        stage.world.restart(self.replica)
+        names = self._names(stage)
+        if not self.steps:
+            stage.down.subtract(names)
+        for name in names:
+            if not stage.down[name]:
+                stage.world.restart(name)
+
+    def _names(self, stage: Stage) -> list[str]:
+        replicas = stage.world.replicas.values()
+        return [each.name for each in replicas if self.replica in (each.name, each.service)]
+
+
+Written = Literal["ActionClaimed", "ActionSucceeded", "IncidentOpened", "DeadlineSet", "NotificationDelivered"]
+
+
+@dataclass(frozen=True, slots=True)
+class Falls:
+    """Whoever writes such an event next, however long that takes, is killed so many of its own steps later."""
+
+    at: float
+    lasts: float
+    event: Written
+    steps: int
+    trouble: ClassVar[Trouble] = Trouble.CRASH
+
+    def __str__(self) -> str:
+        return f"who writes {self.event} next is killed {self.steps} steps later, for {self.lasts:.1f} s"
+
+    def begin(self, stage: Stage) -> None:
+        stage.on_written[self.event] = (self.steps, self.lasts)
+
+    def end(self, stage: Stage) -> None:
+        """Nothing ends yet: it may still be waiting for its event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """All escalators are gone while deadlines pass."""
+
+    at: float
+    lasts: float
+    trouble: ClassVar[Trouble] = Trouble.OUTAGE
+
+    def __str__(self) -> str:
+        return f"there is no escalator for {self.lasts:.1f} s"
+
+    def begin(self, stage: Stage) -> None:
+        self._dies.begin(stage)
+
+    def end(self, stage: Stage) -> None:
+        self._dies.end(stage)
+
+    @property
+    def _dies(self) -> Dies:
+        return Dies(self.at, self.lasts, "escalator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,5 +293,5 @@ class Resets:
         stage.world.replicas[self.replica].clock.off_by = timedelta()
 
 
-Upheaval = Dies | Cut | Down | Full | Targets | Refuses | Away | Sourceless | Resets
+Upheaval = Dies | Falls | Outage | Cut | Down | Full | Targets | Refuses | Away | Sourceless | Resets
 Draw = Callable[[Random, float, float], Upheaval]

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -43,6 +44,12 @@ _WITHOUT_RULES = 60.0
 """Seconds between two looks where only alerts of rules that are gone can be told of."""
 
 _RETENTION_MARGIN = timedelta(minutes=1)
+
+
+@cache
+def _evaluations(outcome: str) -> Counter:
+    """To find it by its label takes longer than to count."""
+    return EVALUATIONS.labels(outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,15 +193,16 @@ class Watch:
         try:
             seen = self._look(planned, now)
         except EvaluationError as error:
-            EVALUATIONS.labels("failed").inc()
+            _evaluations("failed").inc()
             self._note(name, "rule cannot be evaluated", str(error))
             return ()
         watched = WatchedRule(planned.rule, self.ref, planned.rule.source or "playbook")
         result = evaluate_rule(watched, self._states.get(name, RuleState()), seen, known, now)
         self._states[name] = result.state
-        REFUSED_SERIES.inc(len(result.refused))
+        if result.refused:
+            REFUSED_SERIES.inc(len(result.refused))
         self._note(name, "series that cannot be an alert", "; ".join(result.refused[:3]))
-        EVALUATIONS.labels("blind" if seen.blind else "ok").inc()
+        _evaluations("blind" if seen.blind else "ok").inc()
         return result.events
 
     def _look(self, planned: PlannedRule, now: datetime) -> Seen:
@@ -208,8 +216,8 @@ class Watch:
             else Together({scraper.source.name: scraper.store for scraper in looked_at})
         )
         values = evaluate(planned.query, store, int(now.timestamp() * 1000)).as_vector()
-        at = min((s.health.answered_at or now for s in answering), default=now)
-        since = max((s.health.answering_since or now for s in answering), default=None)
+        at = min([scraper.health.answered_at or now for scraper in answering], default=now)
+        since = max([scraper.health.answering_since or now for scraper in answering], default=None)
         is_complete = since is None or since + planned.reach <= now
         return Seen(values, at, may_end=len(answering) == len(looked_at) and is_complete)
 

@@ -76,6 +76,8 @@ def evaluate_rule(watched: WatchedRule, state: RuleState, seen: Seen, known: Kno
         said = known.get(_mark(labels))
         before = _as_said(state.climbs.get(labels, NOT_HOLDING), said, watched)
         value = values.get(labels)
+        if said is None and before is NOT_HOLDING and not _crosses(rule, value):
+            continue  # as nearly always
         if said is not None and said.heard_at is not None and seen.at <= said.heard_at:
             after = before  # another replica has spoken since these samples were taken
         else:
@@ -112,8 +114,22 @@ def _by_alert(
 
 def _alert_labels(rule: Rule, series: Mapping[str, str]) -> Labels:
     """The alert's labels: those of the series, then the rule's own, which win, then its name."""
+    of_rule = (*rule.labels.items(), ("alertname", rule.name))
+    return _remembered(series, of_rule) if isinstance(series, Labels) else _together(series, of_rule)
+
+
+def _together(series: Mapping[str, str], of_rule: tuple[tuple[str, str], ...]) -> Labels:
     own = {name: value for name, value in series.items() if name != "__name__"}
-    return Labels({**own, **rule.labels, "alertname": rule.name})
+    return Labels({**own, **dict(of_rule)})
+
+
+_remembered = lru_cache(maxsize=65_536)(_together)
+"""The same ones are asked for at every evaluation."""
+
+
+def _crosses(rule: Rule, value: float | None) -> bool:
+    """Whether the value is beyond any threshold of a rule that does not fire."""
+    return value is not None and any(rung.holds(value) for rung in rule.ladder)
 
 
 def _badness(rule: Rule, value: float) -> tuple[int, float]:

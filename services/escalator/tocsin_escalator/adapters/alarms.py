@@ -51,6 +51,8 @@ class Alarms:
     async def set(self, alarms: Iterable[Alarm]) -> None:
         """Set these; of several for one deadline the last. Raises BusUnavailableError."""
         last = {(alarm.incident, alarm.deadline): alarm for alarm in alarms}
+        if not last:
+            return
         slots = asyncio.Semaphore(_AT_ONCE)
 
         async def arm(alarm: Alarm) -> None:

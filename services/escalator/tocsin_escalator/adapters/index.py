@@ -5,6 +5,7 @@ audit looks through. It may lag behind; what is decided is decided on the log it
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import cast
 
+from tocsin_escalator.adapters.explanations import Explanations
 from tocsin_escalator.core.fold import apply
 from tocsin_escalator.core.incident import AlertKey, IncidentState, Phase, empty
 from tocsin_escalator.metrics import OPEN_INCIDENTS
@@ -18,7 +19,8 @@ __all__ = ["IncidentIndex"]
 class IncidentIndex:
     """Fed by a follower of the escalator's own events."""
 
-    def __init__(self) -> None:
+    def __init__(self, explanations: Explanations) -> None:
+        self._explanations = explanations
         self._position = 0
         self._states: dict[str, IncidentState] = {}
         self._latest: dict[str, int] = {}
@@ -63,11 +65,19 @@ class IncidentIndex:
             case IncidentOpened():
                 self._latest[event.group_key] = max(event.episode, self._latest.get(event.group_key, 0))
             case AlertGrouped():
-                self._of_alert[AlertKey(event.alert.fingerprint, event.alert.episode)] = incident
+                key = AlertKey(event.alert.fingerprint, event.alert.episode)
+                self._of_alert[key] = incident
+                if state.opening is not None and key not in state.ended:
+                    alert = event.alert
+                    self._explanations.began(state.opening.playbook, incident, key, alert.rule, alert.labels)
             case AlertCleared():
-                self._of_alert[AlertKey(event.fingerprint, event.episode)] = incident
+                key = AlertKey(event.fingerprint, event.episode)
+                self._of_alert[key] = incident
+                self._explanations.ended(key)
             case _:
                 pass
+        if state.muted is not None or before.muted is not None or not state.is_open:
+            self._explanations.stands(state)
         if state.phase is Phase.CLOSED:
             self._drop(state)
         else:

@@ -41,8 +41,11 @@ EscalationReason = Literal[
 def begin(draft: Draft, reason: PageReason) -> None:
     """Start what the severity asks for, counted from now: targets, the levels due at once, the next one.
 
-    Who was paged already since the incident was opened is not paged again for a change of severity.
+    Who was paged already since the incident was opened is not paged again for a change of severity. Of a muted incident
+    nobody is told, and nothing is promised to anybody.
     """
+    if draft.state.muted is not None:
+        return
     set_targets(draft)
     if draft.state.phase is Phase.MONITORING:
         return  # quiet: nobody is paged; if an alert fires again the escalation starts then
@@ -60,6 +63,8 @@ def begin(draft: Draft, reason: PageReason) -> None:
 def resume(draft: Draft) -> None:
     """Go on after a watch that was broken off: nobody is paged for it, the next level comes when it would have."""
     state, plan = draft.state, _plan(draft)
+    if state.muted is not None:
+        return
     if state.phase is Phase.TRIGGERED:
         set_acknowledge_again(draft)
     if plan is None or state.severity_since is None:
@@ -153,7 +158,7 @@ def set_next(draft: Draft, anchor: datetime, *, behind: Place | None = None) -> 
     is over.
     """
     state, plan = draft.state, _plan(draft)
-    if plan is None or state.phase is Phase.MONITORING:
+    if plan is None or state.phase is Phase.MONITORING or state.muted is not None:
         return
     steps = plan.after(state.reached if behind is None else max(state.reached, behind))
     if not state.is_held(draft.now):

@@ -15,6 +15,7 @@ from tocsin_escalator.core.incident import (
     Deadline,
     Firing,
     IncidentState,
+    Mute,
     Opening,
     Page,
     Phase,
@@ -31,10 +32,12 @@ from tocsin_schemas.events import (
     IncidentClosed,
     IncidentEscalated,
     IncidentMonitoring,
+    IncidentMuted,
     IncidentOpened,
     IncidentReopened,
     IncidentResolved,
     IncidentResumed,
+    IncidentUnmuted,
     ResponderPaged,
     RoleAssigned,
     SeverityChanged,
@@ -108,6 +111,7 @@ def _reopened(state: IncidentState, event: IncidentReopened, at: datetime) -> In
         automation_told=False,
         reopened=state.reopened + 1,
         resolved_at=None,
+        muted=None,
     )
 
 
@@ -115,12 +119,22 @@ def _closed(state: IncidentState, event: IncidentClosed, at: datetime) -> Incide
     return state._replace(phase=Phase.CLOSED, deadlines={})
 
 
+def _muted(state: IncidentState, event: IncidentMuted, at: datetime) -> IncidentState:
+    mute = Mute(event.why, event.name, event.because, event.until, event.explained_by)
+    left = _without(state, lambda d: d.kind in _OF_A_SEVERITY or d.kind is K.MUTE)
+    return state._replace(muted=mute, mutes=state.mutes + 1, deadlines=left)
+
+
+def _unmuted(state: IncidentState, event: IncidentUnmuted, at: datetime) -> IncidentState:
+    return state._replace(muted=None, deadlines=_without(state, lambda d: d.kind is K.MUTE))
+
+
 # --- its alerts and its severity --------------------------------------------------------------------------------------
 
 
 def _grouped(state: IncidentState, event: AlertGrouped, at: datetime) -> IncidentState:
     alert = event.alert
-    firing = Firing(alert.rule, alert.severity or state.severity)
+    firing = Firing(alert.rule, alert.severity or state.severity, alert.labels)
     return state._replace(firing={**state.firing, AlertKey(alert.fingerprint, alert.episode): firing})
 
 
@@ -204,6 +218,8 @@ _MEANINGS: Mapping[type[Event], Callable[[IncidentState, Any, datetime], Inciden
     IncidentResolved: _resolved,
     IncidentReopened: _reopened,
     IncidentClosed: _closed,
+    IncidentMuted: _muted,
+    IncidentUnmuted: _unmuted,
     AlertGrouped: _grouped,
     AlertCleared: _cleared,
     SeverityChanged: _severity_changed,

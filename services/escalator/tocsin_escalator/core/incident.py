@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from tocsin_schemas import DeadlineKind, Labels, PlaybookRef, Role
 
@@ -15,6 +15,7 @@ __all__ = [
     "Deadline",
     "Firing",
     "IncidentState",
+    "Mute",
     "Opening",
     "Page",
     "Phase",
@@ -69,6 +70,18 @@ class Firing:
 
     rule: str
     severity: str
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Why nobody is told. `until`: when that may be over; none for as long as `explained_by` has the other alert."""
+
+    why: Literal["silence", "inhibition", "wait"]
+    name: str
+    because: str = ""
+    until: datetime | None = None
+    explained_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +145,8 @@ class IncidentState(NamedTuple):
     reopened: int
     resolved_at: datetime | None
     roles: Mapping[Role, str]
+    muted: Mute | None
+    mutes: int  # how often it was muted, in its whole life
 
     @property
     def is_open(self) -> bool:
@@ -179,4 +194,6 @@ def empty(incident: str) -> IncidentState:
         reopened=0,
         resolved_at=None,
         roles={},
+        muted=None,
+        mutes=0,
     )

@@ -28,6 +28,7 @@ class Input(Enum):
     UPDATE_DUE = auto()
     WATCH_DUE = auto()
     CLOSE_DUE = auto()
+    MUTE_DUE = auto()  # what mutes it may be over
     AUTOMATION_FAILED = auto()
     OUTCOME_UNKNOWN = auto()
     APPROVAL_NEEDED = auto()
@@ -58,6 +59,7 @@ class Answer(Enum):
     REMIND = auto()  # record that an update was due, and set the next
     RESOLVE = auto()
     CLOSE = auto()
+    LOOK = auto()  # whether it is still muted; if not, people are told
     ASK = auto()  # page those of the level that was reached
     ACKNOWLEDGE = auto()
     CHANGE = auto()  # the severity, with all that hangs on it
@@ -80,6 +82,7 @@ _ROWS: Mapping[Input, tuple[Answer, Answer, Answer, Answer, Answer, Answer]] = {
     _I.UPDATE_DUE:        (_A.NOTHING, _A.REMIND,        _A.REMIND,        _A.REMIND,      _A.NOTHING, _A.NOTHING),
     _I.WATCH_DUE:         (_A.NOTHING, _A.NOTHING,       _A.NOTHING,       _A.RESOLVE,     _A.NOTHING, _A.NOTHING),
     _I.CLOSE_DUE:         (_A.NOTHING, _A.NOTHING,       _A.NOTHING,       _A.NOTHING,     _A.CLOSE,   _A.NOTHING),
+    _I.MUTE_DUE:          (_A.NOTHING, _A.LOOK,          _A.LOOK,          _A.MISS,        _A.NOTHING, _A.NOTHING),
     _I.AUTOMATION_FAILED: (_A.NOTHING, _A.TELL,          _A.TELL,          _A.NOTHING,     _A.NOTHING, _A.NOTHING),
     _I.OUTCOME_UNKNOWN:   (_A.NOTHING, _A.TELL,          _A.TELL,          _A.TELL,        _A.NOTHING, _A.NOTHING),
     _I.APPROVAL_NEEDED:   (_A.NOTHING, _A.ASK,           _A.ASK,           _A.NOTHING,     _A.NOTHING, _A.NOTHING),
@@ -104,6 +107,7 @@ DEADLINES: Mapping[DeadlineKind, Input] = {
     DeadlineKind.UPDATE: Input.UPDATE_DUE,
     DeadlineKind.WATCH: Input.WATCH_DUE,
     DeadlineKind.CLOSE: Input.CLOSE_DUE,
+    DeadlineKind.MUTE: Input.MUTE_DUE,
 }
 
 

@@ -8,8 +8,9 @@ from tocsin_escalator.core.deadlines import set_deadline
 from tocsin_escalator.core.draft import Draft
 from tocsin_escalator.core.escalation import SYSTEM, begin, resume
 from tocsin_escalator.core.grouping import Group, title_of
-from tocsin_escalator.core.incident import AlertKey, IncidentState, Phase
+from tocsin_escalator.core.incident import AlertKey, IncidentState, Mute, Phase
 from tocsin_escalator.core.lifecycle import Answer, Input, answer
+from tocsin_escalator.core.muting import NOTHING_MUTES, Mutes, mute, unmute
 from tocsin_escalator.core.rulebook import Rulebook
 from tocsin_escalator.core.severity import change_severity
 from tocsin_schemas import DeadlineKind, Event, GroupedAlert
@@ -43,7 +44,12 @@ class Slot:
 
 
 def decide_alert_fired(
-    state: IncidentState, alert: AlertFired, slot: Slot, rulebook: Rulebook, now: datetime
+    state: IncidentState,
+    alert: AlertFired,
+    slot: Slot,
+    rulebook: Rulebook,
+    now: datetime,
+    mutes: Mutes = NOTHING_MUTES,
 ) -> tuple[Event, ...]:
     """Open, join, resume or reopen the incident; or raise its severity; or nothing."""
     key = AlertKey(alert.fingerprint, alert.episode)
@@ -53,16 +59,15 @@ def decide_alert_fired(
     draft = Draft(state, rulebook, now)
     match answer(state.phase, given):
         case Answer.OPEN:
-            _open(draft, alert, slot)
+            _open(draft, alert, slot, mutes)
         case Answer.JOIN:
-            _take(draft, alert)
+            _take(draft, alert, mutes)
         case Answer.RESUME:
             draft.add(IncidentResumed(rule=alert.rule))
-            if not _take(draft, alert):
-                resume(draft)
+            _resume(draft, alert, mutes)
         case Answer.REOPEN:
             draft.add(IncidentReopened(by=SYSTEM, because=clean_line(f"{alert.rule} fires again")))
-            _rejoin(draft, alert)
+            _rejoin(draft, alert, mutes)
         case Answer.REFRESH:
             _refresh(draft, alert, key)
         case _:
@@ -103,7 +108,7 @@ def decide_alert_resolved(
 # --- how --------------------------------------------------------------------------------------------------------------
 
 
-def _open(draft: Draft, alert: AlertFired, slot: Slot) -> None:
+def _open(draft: Draft, alert: AlertFired, slot: Slot, mutes: Mutes) -> None:
     now = draft.now
     verdict = classify(alert, draft.state, draft.rulebook, now)
     draft.add(
@@ -119,22 +124,47 @@ def _open(draft: Draft, alert: AlertFired, slot: Slot) -> None:
             previous=slot.previous,
         )
     )
-    _group(draft, alert, verdict)
+    by = _group(draft, alert, verdict, mutes)
+    wait = draft.rulebook.playbook.group.wait
+    if by is None and wait:
+        by = Mute("wait", f"{wait.total_seconds():g} s", "alerts are collected", until=now + wait)
+    if by is not None:
+        mute(draft, by)
     begin(draft, "opened")
 
 
-def _take(draft: Draft, alert: AlertFired) -> bool:
+def _take(draft: Draft, alert: AlertFired, mutes: Mutes) -> bool:
     """The alert joins an open incident; the answer is whether its severity rose, and with it all was started anew."""
     verdict = classify(alert, draft.state, draft.rulebook, draft.now)
-    _group(draft, alert, verdict)
-    return _raise(draft, verdict)
-
-
-def _rejoin(draft: Draft, alert: AlertFired) -> None:
-    verdict = classify(alert, draft.state, draft.rulebook, draft.now)
-    _group(draft, alert, verdict)
+    by, before = _group(draft, alert, verdict, mutes), draft.state.muted
+    if by is not None or before is None or before.why == "wait":
+        return _raise(draft, verdict)
     if _asks_for_more(draft, verdict):
         draft.add(_changed(draft, verdict))
+    unmute(draft, f"{alert.rule} fires too, which nothing mutes")
+    return True
+
+
+def _resume(draft: Draft, alert: AlertFired, mutes: Mutes) -> None:
+    """The only alert that fires has come back: it alone says whether the incident is muted."""
+    verdict = classify(alert, draft.state, draft.rulebook, draft.now)
+    by, before = _group(draft, alert, verdict, mutes), draft.state.muted
+    if by is not None:
+        mute(draft, by)
+    elif before is not None:
+        unmute(draft, f"{alert.rule} fires, which nothing mutes")
+        return
+    if not _raise(draft, verdict):
+        resume(draft)
+
+
+def _rejoin(draft: Draft, alert: AlertFired, mutes: Mutes) -> None:
+    verdict = classify(alert, draft.state, draft.rulebook, draft.now)
+    by = _group(draft, alert, verdict, mutes)
+    if _asks_for_more(draft, verdict):
+        draft.add(_changed(draft, verdict))
+    if by is not None:
+        mute(draft, by)
     begin(draft, "reopened")
 
 
@@ -144,7 +174,7 @@ def _refresh(draft: Draft, alert: AlertFired, key: AlertKey) -> None:
         return
     verdict = classify(alert, draft.state, draft.rulebook, draft.now)
     if draft.rulebook.is_more_severe(verdict.severity, known.severity):
-        _group(draft, alert, verdict)
+        _group(draft, alert, verdict, NOTHING_MUTES)
         _raise(draft, verdict)
 
 
@@ -167,7 +197,9 @@ def _changed(draft: Draft, verdict: Verdict) -> SeverityChanged:
     )
 
 
-def _group(draft: Draft, alert: AlertFired, verdict: Verdict) -> None:
+def _group(draft: Draft, alert: AlertFired, verdict: Verdict, mutes: Mutes) -> Mute | None:
+    """The alert is part of the incident; the answer is what mutes it."""
+    by = mutes.of(alert.rule, alert.labels, draft.state.incident, draft.now)
     grouped = GroupedAlert(
         fingerprint=alert.fingerprint,
         episode=alert.episode,
@@ -177,5 +209,7 @@ def _group(draft: Draft, alert: AlertFired, verdict: Verdict) -> None:
         summary=alert.summary,
         starts_at=alert.starts_at,
         value=alert.value,
+        muted=clean_line(f"{by.why}: {by.name}") if by is not None else None,
     )
     draft.add(AlertGrouped(alert=grouped))
+    return by

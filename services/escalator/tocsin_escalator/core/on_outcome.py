@@ -19,6 +19,9 @@ from tocsin_schemas.text import clean_line, clean_text
 
 __all__ = ["concerns", "decide_outcome"]
 
+_NOT_WHILE_MUTED = frozenset({Input.AUTOMATION_FAILED, Input.APPROVAL_NEEDED})
+"""That nobody knows what automation has done is told in any case, and so is a page that failed."""
+
 _FAILED = frozenset({RunbookOutcome.EXHAUSTED, RunbookOutcome.ESCALATED})
 
 
@@ -34,6 +37,8 @@ def decide_outcome(state: IncidentState, event: Event, rulebook: Rulebook, now: 
         return ()
     draft = Draft(state, rulebook, now)
     response = answer(state.phase, given)
+    if state.muted is not None and given in _NOT_WHILE_MUTED:
+        return ()
     if response is Answer.ASK and isinstance(event, ActionProposed):
         ask(draft, clean_line(f"Approve {event.step}: {event.description}"))
     elif response is Answer.TELL:

@@ -8,26 +8,42 @@ from tocsin_escalator.core.draft import Draft
 from tocsin_escalator.core.escalation import SYSTEM, escalate_due, escalate_next
 from tocsin_escalator.core.incident import Deadline, IncidentState
 from tocsin_escalator.core.lifecycle import DEADLINES, Answer, Input, answer
+from tocsin_escalator.core.muting import NOTHING_MUTES, Mutes, look_again
 from tocsin_escalator.core.rulebook import Rulebook
 from tocsin_escalator.core.severity import change_severity
 from tocsin_schemas import DeadlineKind, Event
 from tocsin_schemas.events import IncidentClosed, IncidentResolved
 from tocsin_schemas.text import clean_line
 
-__all__ = ["decide_resolved", "decide_timer"]
+__all__ = ["decide_resolved", "decide_timer", "decide_unmuted"]
 
 
-def decide_timer(state: IncidentState, deadline_id: str, rulebook: Rulebook, now: datetime) -> tuple[Event, ...]:
+def decide_timer(
+    state: IncidentState, deadline_id: str, rulebook: Rulebook, now: datetime, mutes: Mutes = NOTHING_MUTES
+) -> tuple[Event, ...]:
     """What is due by this deadline, if it is open and due. Whoever noticed: an alarm clock, or the audit."""
     deadline = state.deadlines.get(deadline_id)
     if deadline is None or not is_overdue(deadline, now):
         return ()
     draft = Draft(state, rulebook, now)
-    due = _CONSEQUENCES.get(answer(state.phase, _input(deadline)))
-    if due is None:
+    response = answer(state.phase, _input(deadline))
+    due = _CONSEQUENCES.get(response)
+    if response is Answer.LOOK:
+        look_again(draft, mutes)
+        if draft.state.deadlines.get(deadline_id) == deadline:
+            miss(draft, deadline)  # the same goes on; who explains it will say when it ends
+    elif due is None:
         miss(draft, deadline)  # open in a phase in which nothing follows from it: it must not be found due for ever
     else:
         due(draft, deadline)
+    return draft.done()
+
+
+def decide_unmuted(state: IncidentState, rulebook: Rulebook, now: datetime, mutes: Mutes) -> tuple[Event, ...]:
+    """What muted it may be over."""
+    draft = Draft(state, rulebook, now)
+    if answer(state.phase, Input.MUTE_DUE) is Answer.LOOK:
+        look_again(draft, mutes)
     return draft.done()
 
 

@@ -7,9 +7,10 @@ are one conversation (References, RFC 5322 section 3.6.4).
 import re
 from collections.abc import Callable
 from datetime import datetime
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
+from functools import lru_cache
 from html import escape
 from typing import Protocol
 
@@ -25,6 +26,17 @@ __all__ = ["EmailSender", "Mailer", "SmtpMailer", "compose"]
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([^@\s<>,;:\"()\[\]\\]{1,253})")
 _SUBJECT = 200
+
+
+class _Headers(HeaderRegistry):
+    """The registry makes a class for each header it reads. There are as many as names of headers: they are kept."""
+
+    @lru_cache(maxsize=64)  # noqa: B019  # there is one registry
+    def __getitem__(self, name: str) -> type:
+        return super().__getitem__(name)
+
+
+_SMTP = SMTP.clone(header_factory=_Headers())
 
 
 class Mailer(Protocol):
@@ -82,7 +94,7 @@ def compose(message: Message, smtp: SmtpChannel, address: str, now: datetime) ->
     """The mail. Raises SendError where the address is none. Line breaks never reach a header."""
     domain = smtp.sender.rpartition("@")[2]
     root = f"<incident.{message.incident}@{domain}>"
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=_SMTP)
     mail["From"] = Address("Tocsin", smtp.sender.rpartition("@")[0], domain)
     mail["To"] = _mailbox(address)
     mail["Subject"] = clean_line(_subject(message), _SUBJECT)

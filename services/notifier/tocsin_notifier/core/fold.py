@@ -33,10 +33,12 @@ from tocsin_schemas.events import (
     IncidentClosed,
     IncidentEscalated,
     IncidentMonitoring,
+    IncidentMuted,
     IncidentOpened,
     IncidentReopened,
     IncidentResolved,
     IncidentResumed,
+    IncidentUnmuted,
     NoteAdded,
     NotificationDelivered,
     NotificationFailed,
@@ -71,6 +73,8 @@ class NotifierFold:
 
 def evolve(incident: Incident, event: Envelope[Event]) -> Incident:
     """The incident after this event. Events without a meaning for messages change nothing."""
+    if event.data.OWNER == "escalator" and incident.decision[0] != event.cause:
+        incident = replace(incident, decision=(event.cause, event.sequence))
     meaning = _MEANINGS.get(type(event.data))
     return incident if meaning is None else meaning(incident, event.data, (event.sequence, event.time))
 
@@ -142,12 +146,24 @@ def _reopened(incident: Incident, event: IncidentReopened, at: At) -> Incident:
         resolved_at=None,
         watch_until=None,
         reopened=incident.reopened + 1,
+        muted=(*incident.muted, (at[0], False)),
         paged={},
     )
 
 
 def _closed(incident: Incident, event: IncidentClosed, at: At) -> Incident:
     return replace(incident, phase=Phase.CLOSED)
+
+
+def _muted(incident: Incident, event: IncidentMuted, at: At) -> Incident:
+    """All that was decided together with it is mute too: that it was opened, for example."""
+    kinds = (DeadlineKind.ACKNOWLEDGE, DeadlineKind.RESOLVE, DeadlineKind.ESCALATE, DeadlineKind.UPDATE)
+    left = _without(incident, *kinds, DeadlineKind.MUTE)
+    return replace(incident, muted=(*incident.muted, (incident.decision[1], True)), deadlines=left)
+
+
+def _unmuted(incident: Incident, event: IncidentUnmuted, at: At) -> Incident:
+    return replace(incident, muted=(*incident.muted, (at[0], False)), deadlines=_without(incident, DeadlineKind.MUTE))
 
 
 # --- its alerts, its people, what is due ------------------------------------------------------------------------------
@@ -261,6 +277,8 @@ _MEANINGS: Mapping[type[Event], Callable[[Incident, Any, At], Incident]] = {
     IncidentResolved: _resolved,
     IncidentReopened: _reopened,
     IncidentClosed: _closed,
+    IncidentMuted: _muted,
+    IncidentUnmuted: _unmuted,
     AlertGrouped: _grouped,
     AlertCleared: _cleared,
     ResponderPaged: _paged,

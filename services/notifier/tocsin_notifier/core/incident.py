@@ -138,6 +138,10 @@ class Incident:
     """Where in the log it was last resolved; 0 if it never was."""
     resolution: str = ""
     reopened: int = 0
+    decision: tuple[str, int] = ("", 0)
+    """The cause of what the escalator decided last, and where in the log that decision begins."""
+    muted: tuple[tuple[int, bool], ...] = ()
+    """From which place in the log it was muted, or no longer."""
     paged: Mapping[str, int] = field(default_factory=dict)
     """Who was paged to respond, and where in the log last."""
     escalated_by: str = ""
@@ -152,6 +156,10 @@ class Incident:
     def severity(self) -> str:
         """As it stands now."""
         return self.severities[-1][1] if self.severities else ""
+
+    def is_muted_at(self, sequence: int) -> bool:
+        """Whether nobody was to be told of it at this place in the log."""
+        return next((muted for since, muted in reversed(self.muted) if since <= sequence), False)
 
     def severity_at(self, sequence: int) -> str:
         """As it stood at a place in the log."""

@@ -24,6 +24,7 @@ from tocsin_schemas.events import (
     IncidentReopened,
     IncidentResolved,
     IncidentResumed,
+    IncidentUnmuted,
     NoteAdded,
     RunbookFinished,
     SeverityChanged,
@@ -119,6 +120,10 @@ def _reopened(scene: Scene, event: IncidentReopened) -> Said:
     return Said(Tone.ALARM, scene.headed("again"), (event.because,), scene.facts, scene.to_do)
 
 
+def _unmuted(scene: Scene, event: IncidentUnmuted) -> Said:
+    return Said(Tone.ALARM, scene.headed(), (event.because,), scene.facts, scene.to_do)
+
+
 def _closed(scene: Scene, _: IncidentClosed) -> Said:
     return Said(Tone.GOOD, scene.about("closed"))
 
@@ -178,6 +183,7 @@ _SAID: Mapping[type[Event], Callable[[Scene, Any], Said]] = {
     IncidentResolved: _resolved,
     IncidentReopened: _reopened,
     IncidentClosed: _closed,
+    IncidentUnmuted: _unmuted,
     ActionProposed: _proposed,
     ActionClaimed: _moved,
     ActionSucceeded: _moved,

@@ -73,8 +73,8 @@ def _page(event: Envelope[Event], rulebook: Rulebook) -> Iterator[Notification]:
 
 def _news(incident: Incident, event: Envelope[Event], rulebook: Rulebook) -> Iterator[Notification]:
     occasion = occasion_of(event.data, rulebook.playbook)
-    if occasion is None:
-        return
+    if occasion is None or (incident.is_muted_at(event.sequence) and not incident.receipts):
+        return  # whoever has heard of it hears how it goes on
     severities = severities_for(incident, event, occasion)
     for announcement in rulebook.announcements(incident, occasion, severities, event.time):
         for recipient in recipients_of(announcement.to, rulebook.playbook, event.time):

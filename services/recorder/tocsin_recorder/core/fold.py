@@ -30,10 +30,12 @@ from tocsin_schemas.events import (
     IncidentClosed,
     IncidentEscalated,
     IncidentMonitoring,
+    IncidentMuted,
     IncidentOpened,
     IncidentReopened,
     IncidentResolved,
     IncidentResumed,
+    IncidentUnmuted,
     NoteAdded,
     NotificationDelivered,
     NotificationFailed,
@@ -279,6 +281,14 @@ def _without_next_level(deadlines: tuple[Deadline, ...]) -> tuple[Deadline, ...]
     return tuple(deadline for deadline in deadlines if deadline.kind is not K.ESCALATE or deadline.level is None)
 
 
+def _muted(summary: Summary, event: IncidentMuted, at: datetime) -> Summary:
+    return replace(summary, deadlines=_without(summary, K.ACKNOWLEDGE, K.RESOLVE, K.ESCALATE, K.UPDATE, K.MUTE))
+
+
+def _unmuted(summary: Summary, event: IncidentUnmuted, at: datetime) -> Summary:
+    return replace(summary, deadlines=_without(summary, K.MUTE))
+
+
 def _without(summary: Summary, *kinds: DeadlineKind) -> tuple[Deadline, ...]:
     return tuple(deadline for deadline in summary.deadlines if deadline.kind not in kinds)
 
@@ -292,6 +302,8 @@ _MEANINGS: Mapping[type[Event], Callable[[Summary, Any, datetime], Summary]] = {
     IncidentResolved: _resolved,
     IncidentReopened: _reopened,
     IncidentClosed: _closed,
+    IncidentMuted: _muted,
+    IncidentUnmuted: _unmuted,
     SeverityChanged: _severity,
     RoleAssigned: _role,
     NoteAdded: _note,

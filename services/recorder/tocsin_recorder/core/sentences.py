@@ -23,10 +23,12 @@ from tocsin_schemas.events import (
     IncidentClosed,
     IncidentEscalated,
     IncidentMonitoring,
+    IncidentMuted,
     IncidentOpened,
     IncidentReopened,
     IncidentResolved,
     IncidentResumed,
+    IncidentUnmuted,
     NoteAdded,
     NotificationDelivered,
     NotificationFailed,
@@ -254,6 +256,17 @@ def _closed(_: IncidentClosed) -> str:
     return "Closed: it did not come back"
 
 
+def _muted(event: IncidentMuted) -> str:
+    what = {"silence": f"silence {event.name}", "inhibition": event.name, "wait": f"collecting alerts for {event.name}"}
+    until = f" until {clock(event.until)}" if event.until is not None else ""
+    by = f" by incident {event.explained_by}" if event.explained_by is not None else ""
+    return f"Nobody is told{until}: {what[event.why]}{by}{_also(event.because)}"
+
+
+def _unmuted(event: IncidentUnmuted) -> str:
+    return f"People are told from now on{_also(event.because)}"
+
+
 def _rejected(event: CommandRejected) -> str:
     return f"{event.command}{_by(event.by)} was rejected: {event.reason}"
 
@@ -360,6 +373,8 @@ SENTENCES: Mapping[type[Event], Callable[[Any], str]] = {
     IncidentResumed: _resumed,
     IncidentResolved: _resolved,
     IncidentReopened: _reopened,
+    IncidentMuted: _muted,
+    IncidentUnmuted: _unmuted,
     IncidentClosed: _closed,
     CommandRejected: _rejected,
     RunbookStarted: _runbook_started,

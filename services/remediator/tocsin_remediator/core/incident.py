@@ -14,10 +14,12 @@ from tocsin_schemas.events import (
     IncidentAcknowledged,
     IncidentClosed,
     IncidentMonitoring,
+    IncidentMuted,
     IncidentOpened,
     IncidentReopened,
     IncidentResolved,
     IncidentResumed,
+    IncidentUnmuted,
     SeverityChanged,
 )
 
@@ -55,6 +57,8 @@ class Incident:
     acknowledged: bool = False
     stopped: bool = False
     """A person forbade any further action."""
+    muted: bool = False
+    """Nobody is told of it for now, and nothing new is begun."""
     tracks: tuple[Track, ...] = ()
 
     @property
@@ -147,8 +151,14 @@ def _evolve_phase(incident: Incident, data: Event) -> Incident:
         case IncidentResolved():
             return replace(incident, phase=Phase.RESOLVED, watch_until=None)
         case IncidentReopened():
-            return replace(incident, phase=Phase.TRIGGERED, acknowledged=False, episode=incident.episode + 1)
+            return replace(
+                incident, phase=Phase.TRIGGERED, acknowledged=False, muted=False, episode=incident.episode + 1
+            )
         case IncidentClosed():
             return replace(incident, phase=Phase.CLOSED)
+        case IncidentMuted():
+            return replace(incident, muted=True)
+        case IncidentUnmuted():
+            return replace(incident, muted=False)
         case _:
             return incident

@@ -100,6 +100,8 @@ def _why_no_start(question: _Question, trigger: Trigger) -> str | None:
         return "a person stopped the automation"
     if not incident.is_open:
         return f"the incident is {incident.phase}"
+    if incident.muted:
+        return "the incident is muted"
     if question.playbook.severity(incident.severity).automation == "off":
         return f"automation is off at severity {incident.severity}"
     if question.now - trigger.at > question.policy.start_within:

@@ -14,6 +14,7 @@ from tocsin_rehearsal.cases.messages import closest
 from tocsin_rehearsal.cases.model import (
     ActionExpected,
     AlertExpected,
+    ApprovalExpected,
     Case,
     CaseFile,
     EventExpected,
@@ -36,7 +37,7 @@ def expectations(file: CaseFile, known: Known) -> Iterator[Finding]:
                 yield from _incident(expectation.incident, known, (*path, "incident"))
             for turn, alert in enumerate(expectation.alerts or ()):
                 yield from _alert(alert, known, raised, (*path, "alerts", turn))
-            for name in ("pages", "actions", "messages", "events"):
+            for name in ("pages", "approvals", "actions", "messages", "events"):
                 for turn, item in enumerate(getattr(expectation, name) or ()):
                     yield from _ITEMS[type(item)](item, known, (*path, name, turn))
 
@@ -62,15 +63,24 @@ def _alert(alert: AlertExpected, known: Known, raised: tuple[str, ...], path: Pa
 
 
 def _page(page: PageExpected, known: Known, path: Path) -> Iterator[Finding]:
-    match page.who:
+    yield from _told(page, known, path)
+    yield from unknown("severity", page.severity, known.severities, (*path, "severity"))
+
+
+def _approval(approval: ApprovalExpected, known: Known, path: Path) -> Iterator[Finding]:
+    yield from _told(approval, known, path)
+    yield from step_of(approval.runbook, approval.step, known, path)
+
+
+def _told(item: PageExpected | ApprovalExpected, known: Known, path: Path) -> Iterator[Finding]:
+    match item.who:
         case PersonRef(name=name):
             yield from unknown("person", name, known.people, (*path, "who"))
         case ChannelRef(name=name):
             yield from unknown("channel", name, known.channels, (*path, "who"))
         case _:
             pass
-    yield from unknown("channel", page.channel, known.channels, (*path, "channel"))
-    yield from unknown("severity", page.severity, known.severities, (*path, "severity"))
+    yield from unknown("channel", item.channel, known.channels, (*path, "channel"))
 
 
 def _action(action: ActionExpected, known: Known, path: Path) -> Iterator[Finding]:
@@ -98,6 +108,7 @@ def _event(event: EventExpected, _known: Known, path: Path) -> Iterator[Finding]
 # `Any`: each row takes an item of its own type.
 _ITEMS: Mapping[type[object], Callable[[Any, Known, Path], Iterator[Finding]]] = {
     PageExpected: _page,
+    ApprovalExpected: _approval,
     ActionExpected: _action,
     MessageExpected: _message,
     EventExpected: _event,

@@ -68,7 +68,12 @@ def _notation(text: str, lengths: dict[str, int], path: Path) -> Iterator[Findin
         lengths[text] = len(expand(text))
     except NotationError as error:
         found = text.find(error.item)
-        message, _, expected = str(error).replace("? expected", "?; expected").partition("; expected ")
+        said = (
+            str(error)
+            .replace("': is no", "' is no")
+            .replace(": how often? expected", " does not say how often; expected")
+        )
+        message, _, expected = said.partition("; expected ")
         yield Finding(path, message, expected or "values such as 1, 0+10x5, _, _x3 or stale", offset=max(found, 0))
 
 

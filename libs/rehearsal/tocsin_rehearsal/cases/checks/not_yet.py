@@ -16,6 +16,7 @@ STATUS_PAGE = "Tocsin does not publish a status page yet"
 PROBES = "Tocsin does not run probes yet"
 DEPLOYMENTS = "Tocsin does not hear of deployments yet"
 SILENCES = "Tocsin does not carry out silences yet"
+RECORDER = "the recorder does not run in a test: it only reads, and nobody is paged by it"
 
 
 def not_yet(file: CaseFile, _known: Known) -> Iterator[Finding]:
@@ -32,5 +33,8 @@ def not_yet(file: CaseFile, _known: Known) -> Iterator[Finding]:
                     ("tests", number, "expect", index, "status_page"), STATUS_PAGE, "no `status_page`", at_key=True
                 )
     for path, act in all_acts(file):
+        for verb in ("kill", "restart"):
+            if getattr(act, verb) == "recorder":
+                yield Finding((*path, verb), RECORDER, "a service that decides or acts")
         if act.silence is not None:
             yield Finding((*path, "silence"), SILENCES, "no `silence`", at_key=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from tocsin_rehearsal.cases.checks.not_yet import STATUS_PAGE
 from tocsin_rehearsal.cases.compare import happenings, standings
@@ -25,7 +26,15 @@ def judge(expectations: Sequence[Expectation], seen: Seen) -> list[Verdict]:
         for name in expectation.statements
         for verdict in _JUDGES[name](expectation, name, seen, ("expect", index, name))
     ]
-    return sorted(verdicts, key=lambda verdict: verdict.at)
+    return list(_reasons_once(sorted(verdicts, key=lambda verdict: verdict.at)))
+
+
+def _reasons_once(verdicts: Sequence[Verdict]) -> Iterator[Verdict]:
+    """What several differences have in common is said of the first of them."""
+    said = set[str]()
+    for verdict in verdicts:
+        yield replace(verdict, because="") if verdict.because in said else verdict
+        said.add(verdict.because)
 
 
 def _happenings(expectation: Expectation, name: str, seen: Seen, place: Place) -> Iterator[Verdict]:
@@ -49,6 +58,7 @@ _JUDGES: Mapping[str, Callable[[Expectation, str, Seen, Place], Iterator[Verdict
     "deadlines": standings.judge,
     "pages": _happenings,
     "nobody_paged": _nobody_paged,
+    "approvals": _happenings,
     "actions": _happenings,
     "messages": _happenings,
     "events": _happenings,

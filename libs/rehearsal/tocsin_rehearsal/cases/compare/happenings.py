@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
 
-from tocsin_playbook.model import AnyTarget, ChannelRef
+from tocsin_rehearsal.cases.compare.fitting import Happening, fits
 from tocsin_rehearsal.cases.compare.matching import matching
+from tocsin_rehearsal.cases.compare.nearest import at_moment, instead, is_silent
 from tocsin_rehearsal.cases.compare.verdict import Place, Verdict
-from tocsin_rehearsal.cases.model import ActionExpected, EventExpected, Expectation, MessageExpected, PageExpected
-from tocsin_rehearsal.cases.model.times import shown
+from tocsin_rehearsal.cases.model import Expectation
+from tocsin_rehearsal.cases.peaks import told_of_peaks
 from tocsin_rehearsal.cases.seen import Kind, Moment, Seen
-from tocsin_rehearsal.cases.wording import NOTHING, OTHERS, in_words, when
-from tocsin_schemas.text import clean_line
+from tocsin_rehearsal.cases.wording import NO_ALERT, NOTHING, OTHERS, in_words, when
 
-KINDS: Mapping[str, Kind] = {"pages": "page", "actions": "action", "messages": "message", "events": "event"}
-
-Happening = PageExpected | ActionExpected | MessageExpected | EventExpected
+KINDS: Mapping[str, Kind] = {
+    "pages": "page",
+    "approvals": "approval",
+    "actions": "action",
+    "messages": "message",
+    "events": "event",
+}
+_COUNTING = {"pages": "delivered", "approvals": "delivered", "actions": "started"}
+"""Of pages and requests those that arrive count, of actions those that are run."""
 
 
 def judge(
@@ -49,7 +54,7 @@ def _nothing(
     if broken is None:
         yield Verdict(place, end, when(expectation), NOTHING[name], is_met=True)
     else:
-        yield Verdict(place, broken.at, when(expectation), NOTHING[name], False, broken, _at(broken))
+        yield Verdict(place, broken.at, when(expectation), NOTHING[name], False, broken, at_moment(broken))
 
 
 def _once(
@@ -57,7 +62,15 @@ def _once(
 ) -> Verdict:
     if met is not None:
         return Verdict(place, met.at, when(expectation), in_words(item), is_met=True, moment=met)
-    return Verdict(place, end, when(expectation), in_words(item), is_met=False, seen=_instead(item, expectation, seen))
+    return _missing(expectation, item, seen, end, place, instead(item, expectation, seen))
+
+
+def _missing(expectation: Expectation, item: Happening, seen: Seen, end: timedelta, place: Place, said: str) -> Verdict:
+    """It did not come; where no alert has fired, that is why."""
+    why = ""
+    if is_silent(item, seen, end):
+        said, why = f"{said}, since {NO_ALERT}", told_of_peaks(seen.peaks, end)
+    return Verdict(place, end, when(expectation), in_words(item), False, None, said, why)
 
 
 def _counted(
@@ -71,9 +84,9 @@ def _counted(
     if len(found) > wanted:
         extra = found[wanted]
         count = f"{len(found)} times; the one too many " if wanted else ""
-        return Verdict(place, extra.at, when(expectation), in_words(item), False, extra, f"{count}{_at(extra)}")
-    said = f"{len(found)} time{'s' if len(found) > 1 else ''}" if found else _instead(item, expectation, seen)
-    return Verdict(place, end, when(expectation), in_words(item), is_met=False, seen=said)
+        return Verdict(place, extra.at, when(expectation), in_words(item), False, extra, f"{count}{at_moment(extra)}")
+    said = f"{len(found)} time{'s' if len(found) > 1 else ''}" if found else instead(item, expectation, seen)
+    return _missing(expectation, item, seen, end, place, said)
 
 
 def _others(
@@ -85,8 +98,8 @@ def _others(
     end: timedelta,
     place: Place,
 ) -> Iterator[Verdict]:
-    """Of what `only` names, what no item describes. Of pages those that arrive count, of actions those that are run."""
-    counting = {"pages": "delivered", "actions": "started"}.get(name)
+    """Of what `only` names, what no item describes."""
+    counting = _COUNTING.get(name)
     strange = [
         moment
         for moment in inside
@@ -94,126 +107,6 @@ def _others(
         and not any(fits(item, moment, seen, any_outcome=True) for item in items)
     ]
     for moment in strange:
-        yield Verdict(place, moment.at, when(expectation), OTHERS[name], False, moment, _at(moment))
+        yield Verdict(place, moment.at, when(expectation), OTHERS[name], False, moment, at_moment(moment))
     if not strange:
         yield Verdict(place, end, when(expectation), OTHERS[name], is_met=True)
-
-
-def _at(moment: Moment) -> str:
-    return f"at {shown(moment.at)} {moment.text}"
-
-
-def _instead(item: Happening, expectation: Expectation, seen: Seen) -> str:
-    """What comes nearest: the same at another time, else something of the kind at the right time."""
-    begin, end = expectation.window(seen.until)
-    kind = _KIND_OF[type(item)]
-    near = min(
-        (moment for moment in seen.of(kind) if fits(item, moment, seen)),
-        key=lambda moment: abs(moment.at - begin),
-        default=None,
-    )
-    if near is not None and begin <= near.at <= end:
-        return f"{_at(near)}, which already meets another item"
-    if near is not None:
-        return f"{_at(near)}, which is too {'early' if near.at < begin else 'late'}"
-    if isinstance(item, MessageExpected) and item.containing:
-        return _nearest_message(item, seen.of(kind, begin, end))
-    like = [moment for moment in seen.of(kind, begin, end) if _is_like(item, moment)]
-    same = [moment for moment in like if fits(item, moment, seen, any_outcome=True)]
-    return _at((same[-1:] or like)[0]) if like else "nothing of the kind"
-
-
-def _nearest_message(item: MessageExpected, sent: Sequence[Moment]) -> str:
-    """Of the messages that are right but for their text, the first, with what it says."""
-    bare = item.model_copy(update={"containing": ()})
-    right = [moment for moment in sent if _message(bare, moment)] or sent
-    if not right:
-        return "nothing of the kind"
-    text = clean_line(" ".join(str(right[0].fields["text"]).split()), 300)
-    more = f" (and {len(right) - 1} more)" if len(right) > 1 else ""
-    return f"at {shown(right[0].at)} {text!r}{more}"
-
-
-# --- what fits -------------------------------------------------------------------------------------------------------
-
-
-def fits(item: Happening, moment: Moment, seen: Seen, *, any_outcome: bool = False) -> bool:
-    """Whether this is such a moment. `any_outcome`: whatever came of it."""
-    if isinstance(item, PageExpected | ActionExpected) and not any_outcome and moment.fields["outcome"] != item.outcome:
-        return False
-    if item.incident and not item.incident.items() <= seen.labels_of(moment.fields["incident"]).items():
-        return False
-    return _FITS[type(item)](item, moment)
-
-
-def _is_like(item: Happening, moment: Moment) -> bool:
-    """Whether people would compare it: an event of the same type; a page that was not only decided."""
-    if isinstance(item, EventExpected):
-        return moment.fields["type"] == item.type
-    return moment.fields.get("outcome") != "decided"
-
-
-def _is(wanted: object, actual: object) -> bool:
-    return wanted is None or wanted == actual
-
-
-def _page(item: PageExpected, moment: Moment) -> bool:
-    fields = moment.fields
-    return (
-        _is_target(item.who, str(fields["target"]))
-        and _is(item.channel, fields["channel"])
-        and _is(item.level, fields["level"])
-        and _is(item.severity, fields["severity"])
-    )
-
-
-def _is_target(who: AnyTarget | None, target: str) -> bool:
-    if isinstance(who, ChannelRef) and who.address is None:
-        return target == str(who) or target.startswith(f"{who}:")
-    return who is None or str(who) == target
-
-
-def _action(item: ActionExpected, moment: Moment) -> bool:
-    return _is(item.runbook, moment.fields["runbook"]) and _is(item.step, moment.fields["step"])
-
-
-def _message(item: MessageExpected, moment: Moment) -> bool:
-    fields = moment.fields
-    return (
-        _is(item.channel, fields["channel"])
-        and _is(item.to, fields["to"])
-        and _is(item.person, fields["person"])
-        and _is(item.about, fields["about"])
-        and all(text in str(fields["text"]) for text in item.containing)
-    )
-
-
-def _event(item: EventExpected, moment: Moment) -> bool:
-    if moment.fields["type"] != item.type:
-        return False
-    return all(_value(moment.fields, name) == value for name, value in item.fields.items())
-
-
-def _value(fields: object, dotted: str) -> object:
-    """`by.name` in what an event says; a name that holds dots itself, as it is."""
-    if not isinstance(fields, Mapping):
-        return None
-    if dotted in fields:
-        return fields[dotted]
-    first, _, rest = dotted.partition(".")
-    return _value(fields.get(first), rest) if rest else None
-
-
-# `Any`: each row takes an item of its own type.
-_FITS: Mapping[type[Happening], Callable[[Any, Moment], bool]] = {
-    PageExpected: _page,
-    ActionExpected: _action,
-    MessageExpected: _message,
-    EventExpected: _event,
-}
-_KIND_OF: Mapping[type[Happening], Kind] = {
-    PageExpected: "page",
-    ActionExpected: "action",
-    MessageExpected: "message",
-    EventExpected: "event",
-}

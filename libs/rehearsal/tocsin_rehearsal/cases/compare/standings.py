@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tocsin_rehearsal.cases.compare.verdict import Place, Verdict
 from tocsin_rehearsal.cases.model import AlertExpected, DeadlineExpected, Expectation, IncidentExpected
 from tocsin_rehearsal.cases.model.times import shown
+from tocsin_rehearsal.cases.peaks import told_of_peaks
 from tocsin_rehearsal.cases.seen import Fields, Seen, State, labels_in
-from tocsin_rehearsal.cases.wording import NOTHING, in_words, when
+from tocsin_rehearsal.cases.wording import NO_ALERT, NOTHING, in_words, when
 
 Standing = AlertExpected | IncidentExpected | DeadlineExpected
 
@@ -27,6 +28,8 @@ class _Claim:
     holds: Callable[[State], bool]
     describe: Callable[[State], str]
     is_denial: bool = False
+    explain: Callable[[State, timedelta], str] = lambda _state, _at: ""
+    """Why it is not so at that time, where that is known."""
 
 
 def judge(expectation: Expectation, name: str, seen: Seen, place: Place) -> Iterator[Verdict]:
@@ -43,13 +46,15 @@ def _judged(claim: _Claim, expectation: Expectation, seen: Seen) -> Verdict:
     if expectation.mode == "by":
         begin = end
     always = expectation.mode == "throughout" or (expectation.mode == "between" and claim.is_denial)
-    last = ""
+    last = why = ""
     for time, state in seen.states(begin, end):
-        if claim.holds(state) is not always:
-            said = "" if claim.holds(state) else f"at {shown(time)} {claim.describe(state)}"
-            return Verdict(claim.place, time, when(expectation), claim.text, not always, seen=said)
-        last = f"at {shown(time)} {claim.describe(state)}"
-    return Verdict(claim.place, end, when(expectation), claim.text, always, seen="" if always else last)
+        holds = claim.holds(state)
+        last = "" if holds else f"at {shown(time)} {claim.describe(state)}"
+        if holds is not always:
+            why = "" if holds else claim.explain(state, time)
+            return Verdict(claim.place, time, when(expectation), claim.text, holds, seen=last, because=why)
+        why = "" if holds else claim.explain(state, end)
+    return Verdict(claim.place, end, when(expectation), claim.text, always, seen=last, because=why)
 
 
 def _claims(expectation: Expectation, name: str, seen: Seen, place: Place) -> Iterator[_Claim]:
@@ -61,8 +66,8 @@ def _claims(expectation: Expectation, name: str, seen: Seen, place: Place) -> It
         describe = _alerts_now if name == "alerts" else _deadlines_now
         yield _Claim(place, NOTHING[name], _EMPTY[name], describe, is_denial=True)
     for index, item in enumerate(items):
-        claim = _alert(item, place) if isinstance(item, AlertExpected) else _deadline(item, seen, place)
-        yield _Claim((*place, index), claim.text, claim.holds, claim.describe, claim.is_denial)
+        claim = _alert(item, seen, place) if isinstance(item, AlertExpected) else _deadline(item, seen, place)
+        yield replace(claim, place=(*place, index))
 
 
 _EMPTY: Mapping[str, Callable[[State], bool]] = {
@@ -74,11 +79,14 @@ _EMPTY: Mapping[str, Callable[[State], bool]] = {
 # --- alerts ----------------------------------------------------------------------------------------------------------
 
 
-def _alert(item: AlertExpected, place: Place) -> _Claim:
+def _alert(item: AlertExpected, seen: Seen, place: Place) -> _Claim:
     def holds(state: State) -> bool:
         return any(_is_alert(item, fields) for fields in state.alerts.values()) is item.firing
 
-    return _Claim(place, in_words(item), holds, _alerts_now, is_denial=not item.firing)
+    def explain(_state: State, at: timedelta) -> str:
+        return told_of_peaks(seen.peaks, at, item.name, item.severity) if item.firing else ""
+
+    return _Claim(place, in_words(item), holds, _alerts_now, not item.firing, explain)
 
 
 def _is_alert(item: AlertExpected, fields: Fields) -> bool:
@@ -92,7 +100,7 @@ def _is_alert(item: AlertExpected, fields: Fields) -> bool:
 
 def _alerts_now(state: State) -> str:
     names = [f"{fields['name']} ({fields['severity'] or 'no severity'})" for fields in state.alerts.values()]
-    return _few(names, " fires", " fire") or "no alert fires"
+    return _few(names, " fires", " fire") or NO_ALERT
 
 
 # --- incidents -------------------------------------------------------------------------------------------------------

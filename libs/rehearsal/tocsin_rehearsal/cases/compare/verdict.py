@@ -15,7 +15,8 @@ class Verdict:
     """One thing that was expected, and whether it was so.
 
     `place` is where it stands within its test, such as `("expect", 2, "pages", 0)`; `at` when it was decided: the
-    moment that met or broke it, else the end of its time. `seen` says what there was instead.
+    moment that met or broke it, else the end of its time. `seen` says what there was instead, `because` why, where
+    that is known.
     """
 
     place: Place
@@ -25,6 +26,12 @@ class Verdict:
     is_met: bool
     moment: Moment | None = None
     seen: str = ""
+    because: str = ""
+
+    @property
+    def said(self) -> str:
+        """What there was instead, and why."""
+        return f"{self.seen}: {self.because}" if self.because else self.seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,4 +49,4 @@ class Difference:
 
 def difference_of(verdict: Verdict) -> Difference:
     """What a verdict that is not met amounts to."""
-    return Difference(verdict.place, verdict.at, f"{verdict.when}: {verdict.text}", verdict.seen)
+    return Difference(verdict.place, verdict.at, f"{verdict.when}: {verdict.text}", verdict.said)

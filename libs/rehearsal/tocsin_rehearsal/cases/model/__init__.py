@@ -19,6 +19,7 @@ from tocsin_rehearsal.cases.model.acts import (
 from tocsin_rehearsal.cases.model.expect import (
     ActionExpected,
     AlertExpected,
+    ApprovalExpected,
     DeadlineExpected,
     EventExpected,
     Expectation,
@@ -37,6 +38,7 @@ __all__ = [
     "AddNote",
     "AlertExpected",
     "Answer",
+    "ApprovalExpected",
     "Approve",
     "Asked",
     "Assign",

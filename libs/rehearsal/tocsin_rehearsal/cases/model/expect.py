@@ -35,7 +35,8 @@ ComponentState = Literal["operational", "degraded", "partial_outage", "major_out
 Mode = Literal["at", "by", "between", "throughout"]
 
 STATEMENTS = (
-    "alerts", "incident", "pages", "nobody_paged", "actions", "messages", "status_page", "deadlines", "events",
+    "alerts", "incident", "pages", "nobody_paged", "approvals", "actions", "messages", "status_page", "deadlines",
+    "events",
 )  # fmt: skip
 """The keys that say what is expected, in the order in which they are compared."""
 
@@ -89,7 +90,7 @@ Who = Annotated[
 
 
 class PageExpected(Section):
-    """Somebody is paged."""
+    """Somebody is paged: told to take the incident on. Who is asked to approve an action is not: see `approvals`."""
 
     who: Who | None = Field(
         default=None, description="The person, or the place as `channel:slack:#incidents`; default: anybody."
@@ -102,6 +103,18 @@ class PageExpected(Section):
         description="`delivered`: a channel has taken it (default); `failed`: a channel has not; `decided`: it is "
         "decided, whatever becomes of it.",
     )
+    incident: Labels = Field(default={}, description="Labels of its incident.")
+    times: Count | None = Field(default=None, description="How many times exactly; default: at least once.")
+
+
+class ApprovalExpected(Section):
+    """Somebody is asked whether a step of a runbook may run."""
+
+    who: Who | None = Field(default=None, description="The person, or the place; default: anybody.")
+    step: Name | None = Field(default=None, description="The step that waits.")
+    runbook: Name | None = Field(default=None, description="Its runbook.")
+    channel: Token | None = Field(default=None, description="The channel it goes by.")
+    outcome: PageOutcome = Field(default="delivered", description="As that of a page.")
     incident: Labels = Field(default={}, description="Labels of its incident.")
     times: Count | None = Field(default=None, description="How many times exactly; default: at least once.")
 
@@ -179,6 +192,9 @@ class Expectation(Section):
         default=None, max_length=200, description="Who is paged. `none`: nobody."
     )
     nobody_paged: Flag = Field(default=False, description="`true`: nobody is paged.")
+    approvals: ListedOrNone[Annotated[ApprovalExpected, *or_text("who")]] = Field(
+        default=None, max_length=200, description="Who is asked to approve an action. `none`: nobody."
+    )
     actions: ListedOrNone[Annotated[ActionExpected, *or_text("step")]] = Field(
         default=None, max_length=200, description="What runbooks do. `none`: nothing is run."
     )
@@ -194,7 +210,7 @@ class Expectation(Section):
     events: ListedOrNone[Annotated[EventExpected, *or_text("type")]] = Field(
         default=None, max_length=200, description="Any events of the log. `none`: nothing happens at all."
     )
-    only: OneOrMore[Literal["pages", "actions", "messages", "events"]] = Field(
+    only: OneOrMore[Literal["pages", "approvals", "actions", "messages", "events"]] = Field(
         default=(),
         description="Of these, no others may come in this time than those that are listed here: `only: pages`.",
     )

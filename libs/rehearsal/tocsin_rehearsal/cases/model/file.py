@@ -81,12 +81,5 @@ class CaseFile(Section):
         description="When the tests begin, by the clock on the wall: what schedules and business hours go by. "
         "Default: Monday, 2026-01-05T09:00:00Z.",
     )
-    seed: int = Field(
-        default=0,
-        strict=True,
-        ge=0,
-        le=2**63 - 1,
-        description="What chance is made from where there is any; default 0.",
-    )
     replicas: int = Field(default=1, strict=True, ge=1, le=5, description="How many of each service run; default 1.")
     tests: tuple[Case, ...] = Field(min_length=1, max_length=10_000, description="The tests.")

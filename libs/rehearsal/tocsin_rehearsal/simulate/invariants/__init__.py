@@ -10,7 +10,9 @@ from tocsin_rehearsal.simulate.invariants.actions import (
     UnknownIsTold,
 )
 from tocsin_rehearsal.simulate.invariants.alerts import NoAlertLost, NoAnswerBeforeDurability, OneIncident
+from tocsin_rehearsal.simulate.invariants.bulkheads import OthersArrive, PagedSoon, PoisonIsParked
 from tocsin_rehearsal.simulate.invariants.course import Course, Invariant, Violation
+from tocsin_rehearsal.simulate.invariants.detection import FiresWhenDue, SilenceIsTold
 from tocsin_rehearsal.simulate.invariants.escalation import (
     CatchesUpSanely,
     EachLevelOnce,
@@ -29,10 +31,12 @@ from tocsin_rehearsal.simulate.invariants.log import (
 )
 from tocsin_rehearsal.simulate.invariants.pages import (
     DuplicatesBounded,
+    FallsBackSoon,
     NoPageLost,
     NoSendingAfterReceipt,
     ReceiptIsTrue,
 )
+from tocsin_rehearsal.simulate.invariants.timeline import TimelineWhole
 
 __all__ = ["ALL", "Course", "Invariant", "Violation"]
 
@@ -40,8 +44,9 @@ ALL: tuple[type[Invariant], ...] = (
     AllLive, NoAnswerBeforeDurability, NoAlertLost, OneIncident,
     IntentFirst, AtMostOnce, TruthfulOutcome, OneOutcome, UnknownIsTold, StillWanted, BudgetKept,
     NeverEarly, OnTime, EachLevelOnce, CatchesUpSanely, HearsResolutionsFirst, NoEscalationAfterResolution,
-    NoPageLost, ReceiptIsTrue, NoSendingAfterReceipt, DuplicatesBounded,
-    WholeLog, DecidedOnce, LegalLife, CommandsAnswered, SameDecisionAgain,
+    NoPageLost, FallsBackSoon, ReceiptIsTrue, NoSendingAfterReceipt, DuplicatesBounded,
+    WholeLog, DecidedOnce, LegalLife, CommandsAnswered, SameDecisionAgain, TimelineWhole,
+    PoisonIsParked, OthersArrive, PagedSoon, FiresWhenDue, SilenceIsTold,
     BacklogEmpties, NothingOverdue, AllClosed,
 )  # fmt: skip
 """In the order in which they are looked at."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tocsin_rehearsal.outside.receivers import Sent
 from tocsin_rehearsal.outside.senders import ForeignAlert
@@ -11,6 +11,9 @@ from tocsin_rehearsal.simulate.history import Happened, History
 from tocsin_rehearsal.simulate.plan import Plan
 from tocsin_rehearsal.simulate.stage import Stage
 from tocsin_rehearsal.world import World
+
+if TYPE_CHECKING:
+    from tocsin_rehearsal.simulate.recorder import Timeline
 
 __all__ = ["Course", "Invariant", "Violation"]
 
@@ -39,6 +42,8 @@ class Course:
 
     plan: Plan
     stage: Stage
+    timeline: "Timeline | None" = None
+    """What the recorder stores, where one takes part."""
     invariants: "list[Invariant]" = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     drained: set[str] = field(default_factory=set)

@@ -120,18 +120,26 @@ class CatchesUpSanely(Invariant):
         if not isinstance(data, ResponderPaged) or data.reason != "escalated":
             return
         before = self._told.get((happened.incident, data.target))
-        if before is not None and happened.at - before.at < self.together and self._by_time(happened, before):
+        if before is not None and happened.at - before.at < self.together and self._had_passed(happened, before):
             self.fails(f"{data.target} is paged twice by deadlines within {self.together:g} s", happened.incident)
         self._told[happened.incident, data.target] = happened
 
-    def _by_time(self, *pages: Happened) -> bool:
-        """Whether each of these pages was decided because of a deadline, and in the same opening and severity."""
-        for page in pages:
-            decided = self.history.by_cause[page.envelope.cause]
-            escalated = [each.data for each in decided if isinstance(each.data, IncidentEscalated)]
-            if not escalated or any(each.reason not in _BY_TIME for each in escalated):
-                return False
-        return len({(page.before.reopened, page.before.severity_since) for page in pages}) == 1
+    def _had_passed(self, page: Happened, before: Happened) -> bool:
+        """Whether both follow from deadlines in the same opening and severity, and the later one had passed by the time
+        of the earlier page. A level that is due just then is told all the same."""
+        due_at = [self._due_at(each) for each in (before, page)]
+        if None in due_at or before.before.reopened != page.before.reopened:
+            return False
+        return before.before.severity_since == page.before.severity_since and (due_at[1] or 0.0) <= before.at + 0.25
+
+    def _due_at(self, page: Happened) -> float | None:
+        """When the deadline was due because of which this page was decided, if it was because of one."""
+        decided = self.history.by_cause[page.envelope.cause]
+        escalated = [each for each in decided if isinstance(each.data, IncidentEscalated)]
+        if not escalated or any(getattr(each.data, "reason", "") not in _BY_TIME for each in escalated):
+            return None
+        deadline = escalated[0].before.escalation
+        return None if deadline is None else (deadline.due_at - self.world.start).total_seconds()
 
 
 class HearsResolutionsFirst(Invariant):

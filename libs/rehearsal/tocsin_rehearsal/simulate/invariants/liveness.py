@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from tocsin_escalator.core.incident import Phase
 from tocsin_rehearsal.simulate.invariants.course import Invariant
+from tocsin_schemas import DeadLettered
 
 __all__ = ["AllClosed", "AllLive", "BacklogEmpties", "NothingOverdue"]
 
@@ -18,10 +19,12 @@ class AllLive(Invariant):
     def at_end(self) -> None:
         for problem in self.world.loop.problems[:3]:
             self.fails(f"{problem.get('message')}: {problem.get('exception')!r}")
-        for letter in self.world.dead_letters:
-            subject, reason = getattr(letter.data, "original_subject", ""), getattr(letter.data, "reason", "")
-            if not subject.startswith(_REFUSED):
-                self.fails(f"parked: {subject}: {reason[:200]}")
+        poison = self.course.stage.poison
+        letters = [letter.data for letter in self.world.dead_letters if isinstance(letter.data, DeadLettered)]
+        for letter in letters:
+            expected = letter.original_subject.startswith(_REFUSED) or letter.headers.get("ce-id") in poison
+            if not expected:
+                self.fails(f"parked: {letter.original_subject}: {letter.reason[:200]}")
 
 
 class BacklogEmpties(Invariant):

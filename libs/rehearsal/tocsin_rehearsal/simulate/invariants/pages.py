@@ -15,7 +15,7 @@ from tocsin_schemas.events import (
     ResponderPaged,
 )
 
-__all__ = ["DuplicatesBounded", "NoPageLost", "NoSendingAfterReceipt", "ReceiptIsTrue"]
+__all__ = ["DuplicatesBounded", "FallsBackSoon", "NoPageLost", "NoSendingAfterReceipt", "ReceiptIsTrue"]
 
 _NOT_NEEDED = ("the incident was resolved before it was sent", "a later page tells the same recipient")
 
@@ -57,6 +57,33 @@ class NoPageLost(Invariant):
         within = [each for each in events if page.at <= each.at <= max(failed.at, self.course.healed_at) + 60.0]
         moved_on = (IncidentEscalated, IncidentReopened)
         return any(isinstance(each.data, moved_on) or each.after.phase is not Phase.TRIGGERED for each in within)
+
+
+class FallsBackSoon(Invariant):
+    """11: whatever a channel does, within fifteen seconds there is a receipt, or a failure and the next way is tried,
+    as long as only the outside is troubled."""
+
+    numbers = "11"
+    within = 15.0
+    _outside = (Trouble.RECEIVERS, Trouble.TARGETS, Trouble.REDIS, Trouble.SOURCES)
+
+    def at_end(self) -> None:
+        if self.plan.hazards or any(upheaval.trouble not in self._outside for upheaval in self.plan.upheavals):
+            return
+        tried: dict[str, tuple[Happened, float]] = {}
+        for happened in self.history.events:
+            data = happened.data
+            if isinstance(data, ResponderPaged):
+                tried[data.page] = (happened, happened.at)
+            elif isinstance(data, NotificationDelivered | NotificationFailed) and data.page in tried:
+                page, since = tried.pop(data.page)
+                if happened.at - since > self.within:
+                    self.fails(f"a way of the page to {data.recipient} took {happened.at - since:.1f} s", page.incident)
+                if isinstance(data, NotificationFailed) and not data.exhausted and data.reason not in _NOT_NEEDED:
+                    tried[data.page] = (page, happened.at)
+        for page, since in tried.values():
+            if self.course.now - since > self.within:
+                self.fails("a page has no receipt", page.incident)
 
 
 class ReceiptIsTrue(Invariant):
