@@ -7,6 +7,7 @@ from runtime_builders import connected, note
 
 from tocsin_runtime import Address, BusUnavailableError, Connection, LostRaceError
 from tocsin_runtime.bus import connection as module
+from tocsin_schemas import encode
 from tocsin_schemas.events import AlertFired
 from tocsin_schemas.subjects import incident_subject
 from tocsin_testkit.nats import NatsServer
@@ -115,8 +116,6 @@ def test_a_password_is_not_shown() -> None:
 
 
 def test_alerts_and_notes_have_their_ids_for_the_server_and_for_the_framework() -> None:
-    from tocsin_schemas import encode
-
     headers, _ = encode(note("a"))
     assert headers["Nats-Msg-Id"] == headers["message_id"] == note("a").id
     assert AlertFired.SLUG == "alert_fired"
@@ -133,3 +132,21 @@ async def test_the_last_place_of_a_stream_is_that_of_its_last_message_and_0_wher
     assert await connection.last_sequence("METRICS") == 0
     with pytest.raises(BusUnavailableError, match="the stream NOWHERE: stream not found"):
         await connection.last_sequence("NOWHERE")
+
+
+async def test_what_was_given_up_while_there_was_no_connection_is_not_written_later(
+    connection: Connection, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WRITE_TIMEOUT", 0.2)
+    await asyncio.to_thread(nats_server.kill)
+    async with asyncio.timeout(10):
+        while connection.is_connected:
+            await asyncio.sleep(0.01)
+    with pytest.raises(BusUnavailableError, match="not connected to nats"):
+        await connection.publish(SUBJECT, note("a"))
+    with pytest.raises(BusUnavailableError, match="not connected to nats"):
+        await connection.publish_batch([(SUBJECT, *encode(note(name))) for name in ("b", "c")])
+    monkeypatch.undo()
+    writing = asyncio.create_task(connection.publish(SUBJECT, note("d")))
+    await asyncio.to_thread(nats_server.start)
+    assert (await writing).sequence == 1

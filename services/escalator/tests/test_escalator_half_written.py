@@ -9,12 +9,13 @@ from escalator_shell import Shell
 from escalator_world import fired, person
 from test_escalator_handlers import FIRST, alert
 
+from tocsin_escalator.core.fold import apply
 from tocsin_escalator.half_written import PATIENCE
 from tocsin_runtime import BusUnavailableError
 from tocsin_runtime.bus.log import Append
 from tocsin_schemas import Event
 from tocsin_schemas.commands import AddNote
-from tocsin_schemas.events import AlertFired, IncidentEscalated, ResponderPaged
+from tocsin_schemas.events import AlertCleared, AlertFired, AlertGrouped, IncidentEscalated, ResponderPaged
 
 
 @pytest.fixture
@@ -26,14 +27,14 @@ class Disk:
     """The room that the log has."""
 
     def __init__(self, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._shell, self._monkeypatch = shell, monkeypatch
+        self._shell, self._monkeypatch, self._append = shell, monkeypatch, shell.log.append
 
     def has_room_for(self, written: int) -> None:
-        append = self._shell.log.append
-
         async def torn(appends: Sequence[Append]) -> object:
-            if appends:
-                await append([replace(appends[0], events=appends[0].events[:written])])
+            if not appends:
+                return []
+            if written:
+                await self._append([replace(appends[0], events=appends[0].events[:written])])
             raise BusUnavailableError("no answer")
 
         self._monkeypatch.setattr(self._shell.log, "append", torn)
@@ -94,6 +95,33 @@ async def test_when_the_rest_does_not_come_life_goes_on(shell: Shell, disk: Disk
     shell.clock.move(PATIENCE)
     assert await shell.deliver([note], tries=100) == [None]
     assert "NoteAdded" in await shell.said(FIRST)
+
+
+async def test_the_patience_begins_when_the_log_takes_something_again(shell: Shell, disk: Disk) -> None:
+    message = shell.envelope(alert(shell))
+    note = shell.envelope(AddNote(incident=FIRST, text="?", by=person("ada")))
+    disk.has_room_for(2)
+    with pytest.raises(BusUnavailableError):
+        await shell.deliver([message])
+    disk.has_room_for(0)
+    assert await shell.deliver([note]) == [1.0]
+    shell.clock.move(PATIENCE)
+    with pytest.raises(BusUnavailableError):
+        await shell.deliver([message], tries=9)
+    disk.is_cleaned()
+    assert await shell.deliver([note], tries=2) == [1.0]
+    assert await shell.deliver([message], tries=10) == [None]
+
+
+async def test_an_alert_that_is_said_to_fire_after_its_end_does_not(shell: Shell) -> None:
+    await shell.handle(alert(shell))
+    state = (await shell.decider.load(FIRST))[0].state
+    [key] = state.firing
+    grouped = next(each for each in await shell.events(FIRST) if isinstance(each, AlertGrouped))
+    over = AlertCleared(fingerprint=key.fingerprint, episode=key.episode, rule="R", ends_at=shell.clock.now())
+    for event in (over, grouped):
+        state = apply(state, event, shell.clock.now())
+    assert not state.firing
 
 
 async def test_the_audit_finds_a_deadline_of_whose_consequences_a_part_was_written(shell: Shell, disk: Disk) -> None:

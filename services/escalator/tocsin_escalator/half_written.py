@@ -21,6 +21,10 @@ class HalfWritten:
         self._clock = clock
         self._since: OrderedDict[str, float] = OrderedDict()
 
+    def begin_anew(self) -> None:
+        """The log takes nothing: until it does, no rest can come."""
+        self._since.clear()
+
     def comes_first(self, known: Known[IncidentState], cause: str) -> bool:
         """Whether there is such a decision, other than that on `cause`, and its rest may still come."""
         if not known.halves or cause in known.halves:

@@ -21,7 +21,7 @@ from tocsin_escalator.core.rulebook import Rulebook
 from tocsin_escalator.half_written import HalfWritten
 from tocsin_escalator.metrics import LATENESS
 from tocsin_escalator.search import W, alert_key, find_slot, read_ahead, read_now
-from tocsin_runtime import Clock, Decider, Delivery, RefusedError
+from tocsin_runtime import BusUnavailableError, Clock, Decider, Delivery, RefusedError
 from tocsin_schemas import Envelope, Event, Payload, TimerDue
 from tocsin_schemas.commands import Silence
 from tocsin_schemas.events import AlertFired, AlertResolved
@@ -130,7 +130,11 @@ class Handlers:
             then.begin(given.position.sequence)
             await handle(work, given, then)
 
-        await self.decider.many(inputs, decide)
+        try:
+            await self.decider.many(inputs, decide)
+        except BusUnavailableError:
+            self.half_written.begin_anew()
+            raise
         await self.alarms.set(alarm for alarms in then.alarms.values() for alarm in alarms)
         for given in inputs:
             if (seconds := then.later.get(given.position.sequence)) is not None:
@@ -228,8 +232,9 @@ class Handlers:
         if not isinstance(timer, TimerDue):
             raise TypeError(f"{given.envelope.type} is not an alarm clock")
         state = (await work.known(timer.incident)).state
-        if timer.deadline not in state.deadlines:
-            state = (await read_now(work, timer.incident)).state  # another replica may have set it
+        known = state.deadlines.get(timer.deadline)
+        if known is None or known.due_at != timer.due_at:
+            state = (await read_now(work, timer.incident)).state  # another replica may have set it, or moved it
         if (rest := early(state, timer, work.now)) is not None:
             then.later[key] = min(rest, LONGEST_WAIT).total_seconds()
         elif self._hears_others_first(timer.due_at, given.position.deliveries, work.now):

@@ -1,13 +1,13 @@
 """How one life of one replica reaches the broker, and what becomes of what it sends.
 
 The client of NATS keeps what is sent while there is no connection and sends it when there is one again, also when
-whoever asked has given up long ago. So does the model.
+whoever asked has given up long ago. `Connection` therefore waits with what it writes; acknowledgements are kept by the
+client, and so they are by the model.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
 from tocsin_rehearsal.bus.faults import Fate, Faults
@@ -176,13 +176,13 @@ class Link:
         raise BusUnavailableError(f"{what}: no answer")
 
     async def _when_connected(self, what: str, effect: Callable[[], T]) -> T:
-        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self.keep(partial(_do, effect, answer))
+        """As `Connection`: nothing is given to the client that it would keep."""
         try:
             async with asyncio.timeout(WRITE_TIMEOUT):
-                return await answer
+                await self.until_connected()
         except TimeoutError:
             raise BusUnavailableError(f"{what}: not connected") from None
+        return effect()
 
     def _do_unheard(self, effect: Callable[[], object]) -> None:
         """It was sent before; it arrives although whoever sent it may be dead by now."""

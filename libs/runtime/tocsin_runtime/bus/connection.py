@@ -241,6 +241,7 @@ class Connection:
         self, subject: str, body: bytes = b"", headers: Mapping[str, str] | None = None, *, timeout: float = 5.0
     ) -> dict[str, Any]:
         """Ask and read the JSON answer. Raises BusUnavailableError when there is none."""
+        await self._until_connected(subject, timeout)
         try:
             answer = await self.client.request(
                 subject, body, timeout=timeout, headers=dict(headers) if headers else None
@@ -270,10 +271,26 @@ class Connection:
 
     async def _send(self, subject: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Publish without waiting for an answer: for all but the last message of an atomic batch."""
+        await self._until_connected(subject, WRITE_TIMEOUT)
         try:
             await self.client.publish(subject, body, headers=dict(headers))
         except UNSENT as error:
             raise BusUnavailableError(f"{subject}: {type(error).__name__}") from error
+
+    async def _until_connected(self, what: str, within: float) -> None:
+        """Wait for the connection rather than give the client what it would keep: a write that arrives when everybody
+        has given it up, minutes later, says what was right then. Raises BusUnavailableError."""
+        if self.is_connected:
+            return
+        connected = asyncio.Event()
+        forget = self.on_reconnect(connected.set)
+        try:
+            async with asyncio.timeout(within):
+                await connected.wait()
+        except TimeoutError:
+            raise BusUnavailableError(f"{what}: not connected to nats") from None
+        finally:
+            forget()
 
     # --- what the client tells us -------------------------------------------------------------------------------------
 

@@ -134,8 +134,11 @@ def _unmuted(state: IncidentState, event: IncidentUnmuted, at: datetime) -> Inci
 
 def _grouped(state: IncidentState, event: AlertGrouped, at: datetime) -> IncidentState:
     alert = event.alert
+    key = AlertKey(alert.fingerprint, alert.episode)
+    if key in state.ended:
+        return state  # said late: the rest of a decision that was written in part
     firing = Firing(alert.rule, alert.severity or state.severity, alert.labels)
-    return state._replace(firing={**state.firing, AlertKey(alert.fingerprint, alert.episode): firing})
+    return state._replace(firing={**state.firing, key: firing})
 
 
 def _cleared(state: IncidentState, event: AlertCleared, at: datetime) -> IncidentState:
