@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 PACKAGES := $(wildcard libs/*) $(wildcard services/*) cli examples/storefront
 READY := $(VENV)/.ready
 
+# Tests start hundreds of processes: none of them shall compile our modules anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 14

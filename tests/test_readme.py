@@ -38,6 +38,10 @@ def blocks(language: str, containing: str) -> str:
     return str(found[0])
 
 
+COMMAND = r"^tocsin ([a-z-]+(?: (?:push|show|export|import))?)"
+"""A command, and of some the word that says which part of it."""
+
+
 def code(text: str) -> str:
     """What stands in blocks of code and between backticks."""
     without_blocks = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
@@ -69,13 +73,17 @@ def test_every_make_target_that_is_named_exists(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(TOP)))
 def test_every_command_that_is_named_exists(document: Path) -> None:
-    named = re.findall(r"^tocsin ([a-z-]+(?: push)?)", code(document.read_text().replace(NOT_YET, "")), re.MULTILINE)
+    named = re.findall(
+        r"^tocsin ([a-z-]+(?: (?:push|show|export|import))?)",
+        code(document.read_text().replace(NOT_YET, "")),
+        re.MULTILINE,
+    )
 
     assert set(named) <= commands()
 
 
 def test_the_readme_names_the_commands_of_an_operator() -> None:
-    named = set(re.findall(r"^tocsin ([a-z-]+(?: push)?)", code(README), re.MULTILINE))
+    named = set(re.findall(COMMAND, code(README), re.MULTILINE))
 
     assert commands() - named <= {"demo"}  # `make demo`
 

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from tocsin import incidents as show_incidents
 from tocsin.interrupted import ends_quietly
+from tocsin.oncall import commands as oncall_commands
 from tocsin.operator import NotReachableError, Operator, ProblemError
 from tocsin.record import record
 from tocsin.replay import replay
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 playbook_commands = typer.Typer(help="Playbooks in force.", no_args_is_help=True)
 app.add_typer(playbook_commands, name="playbook")
+app.add_typer(oncall_commands, name="oncall")
 
 out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 err = Console(stderr=True, highlight=False, soft_wrap=True)

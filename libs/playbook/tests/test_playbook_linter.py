@@ -409,17 +409,3 @@ def test_a_person_without_contacts_is_told() -> None:
 
 def test_a_team_of_nobody_is_told() -> None:
     check(replaced("[ada, grace]", "‸[]"), "the team ops has no members; expected at least one member")
-
-
-def test_a_schedule_with_a_hole_is_told() -> None:
-    schedule = """\
-  schedules:
-    - name: ‸office
-      layers: [{people: [ada], starts: 2026-01-01, restrictions: [{from: "09:00", to: "17:00"}]}]
-escalate:
-"""
-    check(
-        replaced("escalate:\n", schedule),
-        "warning: nobody is on call from Monday 00:00 to Monday 09:00; "
-        "expected a layer without restrictions, or restrictions that cover the week",
-    )

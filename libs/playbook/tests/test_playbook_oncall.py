@@ -2,26 +2,20 @@
 """Who is on call, across hand-overs, holes, overrides and both changes of the clocks."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from oncall_schedules import layer, schedule
 
-from tocsin_playbook import contacts_of, next_handover, on_call, people_of
-from tocsin_playbook.model import Playbook, Schedule, UnknownNameError, parse_target
-from tocsin_playbook.oncall import weekly_hole
+import tocsin_playbook
+from tocsin_playbook import contacts_of, next_handover, people_of
+from tocsin_playbook.model import BusinessHours, Playbook, Schedule, UnknownNameError, parse_target
 
 ZURICH = ZoneInfo("Europe/Zurich")
 
 
-def schedule(*layers: dict[str, Any], **more: Any) -> Schedule:
-    return Schedule.model_validate({"name": "s", "time_zone": "Europe/Zurich", "layers": layers, **more})
-
-
-def layer(*people: str, **more: Any) -> dict[str, Any]:
-    return {"people": people, "turn": "daily", "handover": {"at": "09:00"}, "starts": "2026-03-01", **more}
+def on_call(rota: Schedule, at: datetime) -> tuple[str, ...]:
+    return tocsin_playbook.on_call(rota, at, holidays=())
 
 
 def at(day: str, clock: str, fold: int = 0) -> datetime:
@@ -88,19 +82,8 @@ def test_a_hand_over_at_an_hour_that_comes_twice_happens_once() -> None:
 def test_a_hand_over_at_an_hour_that_is_skipped_happens_when_the_clocks_have_changed() -> None:
     daily = schedule(layer("ada", "grace", handover={"at": "02:30"}))
     change = datetime(2026, 3, 29, 1, tzinfo=UTC)
-    handover = next_handover(daily.layers[0], daily, change - timedelta(minutes=1))
-    assert handover == change + timedelta(minutes=30), "02:30 does not exist; half an hour after 02:00 does"
-    assert on_call(daily, handover - timedelta(seconds=1)) != on_call(daily, handover)
-
-
-@given(st.datetimes(datetime(2026, 3, 2), datetime(2027, 3, 1)), st.sampled_from(["daily", "weekly", "12h", "5h"]))  # noqa: DTZ001
-def test_whoever_is_on_call_stays_so_until_the_next_hand_over(naive: datetime, turn: str) -> None:
-    rota = schedule(layer("a", "b", "c", turn=turn, handover={"at": "02:30"}))
-    moment = naive.replace(tzinfo=UTC)
-    end = next_handover(rota.layers[0], rota, moment)
-    assert end > moment
-    assert on_call(rota, end - timedelta(microseconds=1)) == on_call(rota, moment)
-    assert on_call(rota, end) != on_call(rota, moment)
+    assert next_handover(daily.layers[0], daily, change - timedelta(minutes=1)) == change
+    assert on_call(daily, change - timedelta(seconds=1)) != on_call(daily, change)
 
 
 def test_the_next_hand_over_before_the_first_is_the_first() -> None:
@@ -132,14 +115,6 @@ def test_hours_that_no_layer_covers_are_a_hole() -> None:
     office = schedule(layer("ada", restrictions=[{"from": "09:00", "to": "17:00"}]))
     assert on_call(office, at("2026-03-02", "08:59")) == ()
     assert on_call(office, at("2026-03-02", "09:00")) == ("ada",)
-    assert weekly_hole(office) == (0, 540)
-
-
-def test_layers_that_cover_the_week_together_leave_no_hole() -> None:
-    day, night = {"from": "09:00", "to": "21:00"}, {"from": "21:00", "to": "09:00"}
-    assert weekly_hole(schedule(layer("a", restrictions=[day]), layer("b", restrictions=[night]))) is None
-    assert weekly_hole(schedule(layer("a"))) is None
-    assert weekly_hole(schedule(layer("a", restrictions=[{"days": ["monday"]}]))) == (1440, 7 * 1440)
 
 
 def test_a_moment_without_an_offset_is_refused() -> None:
@@ -184,3 +159,27 @@ def test_an_override_ends_after_it_begins() -> None:
         schedule(
             layer("ada"), overrides=[{"person": "a", "from": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}]
         )
+
+
+@pytest.mark.parametrize("until", ["2026-03-01", "2026-02-01"])
+def test_a_layer_ends_after_it_starts(until: str) -> None:
+    with pytest.raises(ValueError, match="ends before it starts"):
+        schedule(layer("ada", until=until))
+
+
+@pytest.mark.parametrize("days", [{"starts": "0001-01-01"}, {"until": "9999-12-31"}])
+def test_a_layer_is_of_our_times(days: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="year is out of range"):
+        schedule(layer("ada", **days))
+
+
+def test_holidays_are_those_of_the_business_hours() -> None:
+    office = layer("ada", time_zone="UTC", restrictions=[{"holidays": "never"}])
+    playbook = a_team().model_copy(
+        update={
+            "business_hours": BusinessHours.model_validate({"holidays": ["2026-05-01"]}),
+            "oncall": a_team().oncall.model_copy(update={"schedules": (schedule(office),)}),
+        }
+    )
+    there = [people_of(playbook, parse_target("schedule:s"), datetime(2026, 5, day, 12, tzinfo=UTC)) for day in (1, 2)]
+    assert there == [(), ("ada",)]

@@ -21,7 +21,19 @@ from tocsin_playbook.expressions import (
 from tocsin_playbook.linter import lint, lint_loaded, load_checked
 from tocsin_playbook.loader import Loaded, load, revision_of
 from tocsin_playbook.model import Playbook, UnknownNameError
-from tocsin_playbook.oncall import contacts_of, next_handover, on_call, people_of
+from tocsin_playbook.oncall import (
+    NotificationStep,
+    Standing,
+    Turn,
+    contacts_of,
+    next_handover,
+    on_call,
+    people_of,
+    standing,
+    steps_for,
+    turns,
+    whole_turns,
+)
 from tocsin_playbook.problems import PlaybookError, Position, Problem
 from tocsin_playbook.summary import Summary, SummaryError, parse_summary
 
@@ -36,12 +48,15 @@ __all__ = [
     "Facts",
     "IncidentFacts",
     "Loaded",
+    "NotificationStep",
     "Playbook",
     "PlaybookError",
     "Position",
     "Problem",
+    "Standing",
     "Summary",
     "SummaryError",
+    "Turn",
     "UnknownNameError",
     "compile_condition",
     "contacts_of",
@@ -54,4 +69,8 @@ __all__ = [
     "parse_summary",
     "people_of",
     "revision_of",
+    "standing",
+    "steps_for",
+    "turns",
+    "whole_turns",
 ]

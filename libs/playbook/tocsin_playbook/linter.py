@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from tocsin_playbook.checks import escalation, ladders, names, people, runbooks, syntax
-from tocsin_playbook.checks.finding import Check, Finding
+from tocsin_playbook.checks.finding import Check, DatedCheck, Finding
 from tocsin_playbook.loader import Loaded, load
 from tocsin_playbook.problems import PlaybookError, Problem
 
@@ -21,21 +23,30 @@ CHECKS: tuple[Check, ...] = (
     escalation.silences,
     runbooks.trees,
     people.reachable,
+    people.notification_rules,
+    people.holiday_restrictions,
 )
+DATED_CHECKS: tuple[DatedCheck, ...] = (people.holes,)
 
 
-def lint(text: str | bytes, source: str = "playbook.yaml") -> list[Problem]:
-    """Everything wrong with a text, errors and warnings, in the order of the text. Raises nothing."""
+def lint(text: str | bytes, source: str = "playbook.yaml", *, now: datetime | None = None) -> list[Problem]:
+    """Everything wrong with a text, errors and warnings, in the order of the text. Raises nothing.
+
+    What depends on the day, such as a hole in a schedule, is looked for only from a moment that is given.
+    """
     try:
         loaded = load(text, source=source)
     except PlaybookError as error:
         return list(error.problems)
-    return lint_loaded(loaded)
+    return lint_loaded(loaded, now=now)
 
 
-def lint_loaded(loaded: Loaded) -> list[Problem]:
+def lint_loaded(loaded: Loaded, *, now: datetime | None = None) -> list[Problem]:
     """The same for what is already loaded."""
-    problems = [_problem(loaded, finding) for check in CHECKS for finding in check(loaded.playbook)]
+    findings = [finding for check in CHECKS for finding in check(loaded.playbook)]
+    if now is not None:
+        findings += [finding for dated in DATED_CHECKS for finding in dated(loaded.playbook, now)]
+    problems = [_problem(loaded, finding) for finding in findings]
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column))
 
 

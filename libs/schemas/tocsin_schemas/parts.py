@@ -114,3 +114,4 @@ class GroupedAlert(Part):
     muted: Line | None = Field(
         default=None, description="What muted it when it fired: a silence, or the alert that explains it"
     )
+    explained_by: IncidentRef | None = Field(default=None, description="The incident with the alert that explains it")

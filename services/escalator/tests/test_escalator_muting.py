@@ -288,3 +288,15 @@ def test_automation_of_a_muted_incident_has_nothing_to_tell() -> None:
     world.fire(web())
     world.report(RunbookFinished(runbook="r", outcome="exhausted"))
     assert world.pages() == []
+
+
+def test_that_another_alert_of_the_same_incident_explains_it_now_is_no_news() -> None:
+    world = Muting()
+    database = world.database()
+    world.fire(web())
+    consequence = world.incident
+    cause = world.explaining[0].incident
+    world.explaining = [Explaining(cause, "DatabaseDown2", Labels(alertname="DatabaseDown", region="eu"))]
+    assert world.look_again(consequence) == ()
+    world.recovered(database, consequence)
+    assert world.states[consequence].muted is None

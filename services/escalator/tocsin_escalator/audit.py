@@ -10,11 +10,11 @@ import structlog
 from tocsin_escalator.adapters.alarms import open_alarms
 from tocsin_escalator.core.deadlines import is_overdue
 from tocsin_escalator.core.incident import Deadline, IncidentState
+from tocsin_escalator.core.muting import unmuting_cause
 from tocsin_escalator.handlers import Afterwards, Handlers
 from tocsin_escalator.metrics import HEALED
 from tocsin_escalator.search import W
 from tocsin_runtime import BusUnavailableError
-from tocsin_schemas.ids import derive_id
 
 __all__ = ["Audit", "Overdue"]
 
@@ -96,7 +96,7 @@ class Audit:
             key, incident = numbered
             then.begin(key)
             state = (await work.known(incident)).state
-            await handlers.look_again(work, incident, derive_id("unmuted", incident, state.mutes), key, then)
+            await handlers.look_again(work, incident, unmuting_cause(state), key, then)
 
         await handlers.decider.many(list(enumerate(handlers.explanations.unexplained())), look)
         await handlers.alarms.set(alarm for alarms in then.alarms.values() for alarm in alarms)

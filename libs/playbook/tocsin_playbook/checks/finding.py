@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from tocsin_playbook.model import Playbook
 from tocsin_playbook.problems import Level, Path
@@ -21,6 +22,8 @@ class Finding:
 
 
 Check = Callable[[Playbook], Iterator[Finding]]
+DatedCheck = Callable[[Playbook, datetime], Iterator[Finding]]
+"""What it finds depends on the moment it looks."""
 
 
 def listed(names: tuple[str, ...] | list[str]) -> str:

@@ -163,6 +163,9 @@ def _oncall_references(playbook: Playbook) -> Iterator[_Reference]:
     for number, person in enumerate(playbook.oncall.people):
         for index, contact in enumerate(person.contacts):
             yield "channel", contact.channel, ("oncall", "people", number, "contacts", index, "channel")
+        for index, rule in enumerate(person.rules):
+            for place, severity in enumerate(rule.severities):
+                yield "severity", severity, ("oncall", "people", number, "rules", index, "severities", place)
     for number, team in enumerate(playbook.oncall.teams):
         for index, member in enumerate(team.members):
             yield "person", member, ("oncall", "teams", number, "members", index)

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, time, timedelta
-from typing import Annotated
+from collections.abc import Collection
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from tocsin_playbook.model.base import Section, refuse
-from tocsin_playbook.model.durations import format_duration, parse_duration
-from tocsin_playbook.model.group import WeeklyWindow
+from tocsin_playbook.model.durations import Duration, format_duration, parse_duration
 from tocsin_playbook.model.references import Target
-from tocsin_playbook.model.scalars import Day, Line, Moment, Name, Text, TimeOfDay, TimeZone, Weekday, plain_text
+from tocsin_playbook.model.scalars import (
+    WEEKDAYS,
+    Day,
+    Line,
+    Moment,
+    Name,
+    SeverityName,
+    Text,
+    TimeOfDay,
+    TimeZone,
+    Weekday,
+    plain_text,
+)
 
 _HOUR = timedelta(hours=1)
 _NAMED_TURNS = {"daily": timedelta(days=1), "weekly": timedelta(weeks=1)}
@@ -49,8 +61,24 @@ Turn = Annotated[
 class Contact(Section):
     """One way to reach a person."""
 
+    name: Name | None = Field(default=None, description="What `rules` call it; default: its channel.")
     channel: Name = Field(description="The name of a channel of `communicate.channels`.")
     address: Address = Field(description="The person there: an e-mail address, a Slack channel or user, a number.")
+
+    @property
+    def called(self) -> str:
+        """What a rule names it by."""
+        return self.name or self.channel
+
+
+class NotificationRule(Section):
+    """When a page that nobody has answered yet uses which contact."""
+
+    contact: Name = Field(description="A contact of this person: its `name`, or its channel.")
+    after: Duration = Field(default=timedelta(), description="How long after the page; default 0s: at once.")
+    severities: tuple[SeverityName, ...] = Field(
+        default=(), max_length=20, description="Only for incidents of these severities; default all."
+    )
 
 
 class Person(Section):
@@ -61,6 +89,11 @@ class Person(Section):
     title: Line | None = Field(default=None, description="What they do, such as Engineering Manager.")
     contacts: tuple[Contact, ...] = Field(
         default=(), max_length=20, description="In order: the next is tried when one fails."
+    )
+    rules: tuple[NotificationRule, ...] = Field(
+        default=(),
+        max_length=50,
+        description="Which contact is used when, in order of `after`; default: the first, others where it fails.",
     )
     time_zone: TimeZone | None = Field(default=None, description="Where they live; for times in their messages.")
 
@@ -77,24 +110,49 @@ class Team(Section):
 class Handover(Section):
     """The wall-clock moment at which one turn ends and the next begins."""
 
-    at: TimeOfDay = Field(default=time(9), description="The time, in the schedule's zone; default 09:00.")
+    at: TimeOfDay = Field(default=time(9), description="The time, in the layer's zone; default 09:00.")
     day: Weekday | None = Field(
         default=None, description="The weekday, for turns of whole weeks; default: of `starts`."
     )
+
+
+class Restriction(Section):
+    """Hours of the week in which a layer counts, by the clock on the wall of its zone. They may cross midnight."""
+
+    days: tuple[Weekday, ...] = Field(
+        default=WEEKDAYS, min_length=1, max_length=7, description="The days they begin on; default all."
+    )
+    begins: TimeOfDay = Field(default=time(), alias="from", description="When they begin; default 00:00.")
+    ends: TimeOfDay = Field(
+        default=time(), alias="to", description="When they end; default 00:00. Not after `from`: the next day."
+    )
+    holidays: Literal["also", "never", "only"] = Field(
+        default="also",
+        description="Whether they begin on `business_hours.holidays` too: `also` (default), `never`, or `only` then.",
+    )
+
+    def begins_on(self, day: date, holidays: Collection[date]) -> bool:
+        """Whether its hours begin on this day."""
+        if WEEKDAYS[day.weekday()] not in self.days:
+            return False
+        return self.holidays == "also" or (day in holidays) == (self.holidays == "only")
 
 
 class Layer(Section):
     """One rotation of a schedule."""
 
     name: Name | None = Field(default=None, description="What it is called.")
+    time_zone: TimeZone | None = Field(
+        default=None, description="The IANA zone of its hand-overs, days and hours; default: the schedule's."
+    )
     people: tuple[Name, ...] = Field(min_length=1, max_length=100, description="In the order of their turns.")
     turn: Turn = Field(
         default=timedelta(weeks=1), description="How long each is on call: daily, weekly, 12h; default weekly."
     )
     handover: Handover = Field(default=Handover(), description="When turns change, by the local clock.")
-    starts: Day = Field(description="The day it begins, in the schedule's zone, with the first person.")
+    starts: Day = Field(description="The day it begins, in its zone, with the first person.")
     until: Day | None = Field(default=None, description="The day before which it ends; default: never.")
-    restrictions: tuple[WeeklyWindow, ...] = Field(
+    restrictions: tuple[Restriction, ...] = Field(
         default=(), max_length=50, description="Only in these hours of the week; default: always."
     )
 
@@ -103,6 +161,14 @@ class Layer(Section):
         if self.handover.day is None or not self.turn % timedelta(weeks=1):
             return self
         raise refuse("a weekday for turns that are not whole weeks", "no `day`, or a turn of weeks")
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> Layer:
+        if not all(1970 < day.year < 9000 for day in (self.starts, self.until or self.starts)):
+            raise refuse("the year is out of range", "a year from 1971 to 8999")
+        if self.until is not None and self.until <= self.starts:
+            raise refuse("the layer ends before it starts", "until after starts")
+        return self
 
 
 class Override(Section):

@@ -268,6 +268,8 @@ EVERY: tuple[Event, ...] = (
     e.IncidentResolved(by=ADA),
     e.IncidentReopened(by=SYSTEM),
     e.IncidentClosed(),
+    e.IncidentMuted(why="silence", name="upgrade"),
+    e.IncidentUnmuted(because="the silence upgrade is over"),
     e.CommandRejected(command="Resolve", reason="r", by=ADA),
     e.RunbookStarted(runbook="mend", severity="P0"),
     e.ActionProposed(**STEP, description="d", target="t"),

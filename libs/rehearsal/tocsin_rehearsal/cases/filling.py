@@ -30,10 +30,12 @@ from tocsin_schemas.events import (
     IncidentClosed,
     IncidentEscalated,
     IncidentMonitoring,
+    IncidentMuted,
     IncidentOpened,
     IncidentReopened,
     IncidentResolved,
     IncidentResumed,
+    IncidentUnmuted,
     NotificationDelivered,
     NotificationFailed,
     SeverityChanged,
@@ -137,7 +139,8 @@ def _alert(event: AlertFired | AlertResolved, at: timedelta, state: str, severit
 
 _STANDING = frozenset({
     IncidentOpened, SeverityChanged, DeadlineSet, DeadlineMissed, IncidentEscalated, IncidentAcknowledged,
-    IncidentMonitoring, IncidentResumed, IncidentResolved, IncidentReopened, IncidentClosed,
+    IncidentMonitoring, IncidentResumed, IncidentResolved, IncidentReopened, IncidentClosed, IncidentMuted,
+    IncidentUnmuted,
 })  # fmt: skip
 """The events after which an incident's phase, severity or deadlines can be others. Only these are folded: most of a
 log is about messages and actions."""

@@ -13,25 +13,39 @@ from tocsin_escalator.core.deadlines import is_overdue, ring_cause
 from tocsin_escalator.core.fold import apply
 from tocsin_escalator.core.grouping import Alert, Group, group_of
 from tocsin_escalator.core.incident import Deadline, IncidentState, empty
+from tocsin_escalator.core.muting import Mutes, unmuting_cause
 from tocsin_escalator.core.on_alert import Slot, decide_alert_fired, decide_alert_resolved
 from tocsin_escalator.core.on_command import INCIDENT_COMMANDS, decide_command
 from tocsin_escalator.core.on_outcome import concerns, decide_outcome
-from tocsin_escalator.core.on_timer import decide_timer
+from tocsin_escalator.core.on_timer import decide_timer, decide_unmuted
 from tocsin_escalator.core.placing import is_over
 from tocsin_escalator.core.rulebook import Rulebook
 from tocsin_rehearsal.deciding.books import Books
+from tocsin_rehearsal.deciding.mutes import HEARD_BEFORE, recorded_mutes
 from tocsin_rehearsal.deciding.quiet import Heard, quiet
 from tocsin_rehearsal.recorded import Recording
 from tocsin_rehearsal.recording import Difference, compare
 from tocsin_schemas import Envelope, Event, caused_by
-from tocsin_schemas.events import AlertCleared, AlertFired, AlertGrouped, AlertResolved, CommandRejected, IncidentOpened
+from tocsin_schemas.events import (
+    AlertCleared,
+    AlertFired,
+    AlertGrouped,
+    AlertResolved,
+    CommandRejected,
+    IncidentMuted,
+    IncidentOpened,
+    IncidentUnmuted,
+)
 from tocsin_schemas.ids import incident_id
+from tocsin_schemas.moments import LATEST
 
 __all__ = ["Decided", "fold_and_decide"]
 
 Events = list[Envelope[Event]]
 Firing = tuple[str, str]
 """One firing of one alert: its fingerprint and its episode."""
+Decision = tuple[str, str]
+"""What one message led to in one incident: the incident, and the message's id."""
 Made = tuple[str, Sequence[Event]]
 """An incident, and what is decided in it."""
 
@@ -86,9 +100,9 @@ class _Deciding:
         self._incidents: dict[str, _Incident] = {}
         self._of_alert: dict[Firing, _Incident] = {}
         self._latest: dict[str, int] = {}
-        self._followed: dict[str, Events] = {}
-        """What was decided, by its cause."""
-        self._instead: dict[str, Events] = {}
+        self._followed: dict[Decision, Events] = {}
+        """What was decided."""
+        self._instead: dict[Decision, Events] = {}
         """What is decided now, where that is something else."""
         openings = [(event.incident, event.data) for event in self._log if isinstance(event.data, IncidentOpened)]
         self._first = {opening.group_key: opening.episode for _, opening in reversed(openings)}
@@ -100,7 +114,7 @@ class _Deciding:
         places: dict[str, int] = {}
         for place, event in enumerate(self._log):
             if event.data.OWNER == _SERVICE:
-                self._followed.setdefault(event.cause, []).append(event)
+                self._followed.setdefault((event.incident, event.cause), []).append(event)
                 places.setdefault(event.cause, place)
             elif concerns(event.data):
                 self._given[event.id] = event.data
@@ -110,13 +124,14 @@ class _Deciding:
 
     def run(self) -> None:
         """Go through everything in its order."""
-        begun: set[str] = set()
+        begun: set[Decision] = set()
         for number, event in enumerate(self._log):
             for given in self._quiet.get(number, ()):
                 self._hear(given, max(given.at, self._log[number - 1].time) if number else given.at)
-            if event.data.OWNER == _SERVICE and event.cause not in begun and event.incident not in self._skipped:
-                begun.add(event.cause)
-                events = self._followed[event.cause]
+            decision = event.incident, event.cause
+            if event.data.OWNER == _SERVICE and decision not in begun and event.incident not in self._skipped:
+                begun.add(decision)
+                events = self._followed[decision]
                 self._again(event.incident, event.cause, event.time, events)
                 self._fold(event.incident, events)
 
@@ -136,10 +151,10 @@ class _Deciding:
         data = given.data
         if isinstance(data, AlertFired):
             if (data.fingerprint, data.episode) in self._taken:
-                self._note(given.id, now, [], self._on_alert(data, now))
+                self._note(given.id, now, [], self._on_alert(data, now, []))
         elif isinstance(data, AlertResolved):
             if (data.fingerprint, data.episode) in self._of_alert:
-                self._note(given.id, now, [], self._on_alert(data, now))
+                self._note(given.id, now, [], self._on_alert(data, now, []))
         elif isinstance(data, Event):
             self._note(given.id, now, [], self._decision(given.incident, given.id, now, []))
         else:
@@ -184,16 +199,19 @@ class _Deciding:
         self.decisions += 1
         name, events = made
         if not _same(name, events, recorded):
-            self._instead[cause] = [
+            self._instead[name, cause] = [
                 caused_by(cause, position, _SERVICE, name, now, event) for position, event in enumerate(events)
             ]
 
     def _decision(self, name: str, cause: str, now: datetime, recorded: Events) -> Made | None:
         """What is decided because of this cause, and in which incident; none where the cause is not known."""
         data = self._given.get(cause)
-        if isinstance(data, AlertFired | AlertResolved):
-            return self._on_alert(data, now)
         incident = self._incidents.get(name)
+        if incident is not None and self._was_muted(incident, cause, recorded):
+            mutes = self._mutes(incident.book, recorded)
+            return name, decide_unmuted(incident.state, incident.book, now, mutes)
+        if isinstance(data, AlertFired | AlertResolved):
+            return self._on_alert(data, now, recorded)
         if incident is None:
             return None
         state, book = incident.state, incident.book
@@ -204,16 +222,38 @@ class _Deciding:
         if isinstance(recorded[0].data, CommandRejected):
             return None
         due = _rung(incident, name, cause, now)
-        made = [(name, decide_timer(state, deadline.id, book, now)) for deadline in due]
+        mutes = self._mutes(book, recorded)
+        made = [(name, decide_timer(state, deadline.id, book, now, mutes)) for deadline in due]
         return next((each for each in made if _same(*each, recorded)), made[0] if made else None)
 
-    def _on_alert(self, alert: Alert, now: datetime) -> Made | None:
+    def _was_muted(self, incident: _Incident, cause: str, recorded: Events) -> bool:
+        """Whether the decision is about what muted the incident: another's alert has ended, or the audit noticed it."""
+        if incident.state.muted is None:
+            return False
+        ended = isinstance(self._given.get(cause), AlertResolved)
+        about = bool(recorded) and isinstance(recorded[0].data, IncidentMuted | IncidentUnmuted)
+        return cause == unmuting_cause(incident.state) or (ended and about)
+
+    def _mutes(self, book: Rulebook, recorded: Events) -> Mutes:
+        by_then = recorded[0].time + HEARD_BEFORE if recorded else LATEST
+
+        def state_of(name: str) -> IncidentState:
+            fired = state = empty(name)
+            for event in self._log:
+                if event.incident == name and event.time <= by_then:
+                    state = apply(state, event.data, event.time)
+                    fired = state if state.firing else fired
+            return fired
+
+        return recorded_mutes(book.playbook, [event.data for event in recorded], state_of)
+
+    def _on_alert(self, alert: Alert, now: datetime, recorded: Events) -> Made | None:
         incident = self._of_alert.get((alert.fingerprint, alert.episode)) or self._place(alert, now)
         if incident is None:
             return None
         name, state, book = incident.slot.incident, incident.state, incident.book
         if isinstance(alert, AlertFired):
-            return name, decide_alert_fired(state, alert, incident.slot, book, now)
+            return name, decide_alert_fired(state, alert, incident.slot, book, now, self._mutes(book, recorded))
         return name, decide_alert_resolved(state, alert, book, now)
 
     def _place(self, alert: Alert, now: datetime) -> _Incident | None:

@@ -19,6 +19,7 @@ class Shape:
     has_updates: bool = False
     announces: bool = False
     is_scraped: bool = False
+    is_muted: bool = False
 
 
 def draw_shape(rng: Random) -> Shape:
@@ -33,6 +34,7 @@ def draw_shape(rng: Random) -> Shape:
         has_updates=rng.random() < 0.2,
         announces=rng.random() < 0.25,
         is_scraped=rng.random() < 0.1,
+        is_muted=rng.random() < 0.2,
     )
 
 
@@ -52,6 +54,8 @@ def playbook_text(shape: Shape) -> str:
             updates=", update_every: 10m" if shape.has_updates else "",
             announce=_ANNOUNCE if shape.announces else "",
             detect=_SCRAPED if shape.is_scraped else "detect: {every: 10m}",
+            wait="20s" if shape.is_muted else "0s",
+            mutes=_MUTES if shape.is_muted else "",
         )
         .replace("«", "{")
         .replace("»", "}")
@@ -74,6 +78,15 @@ detect:
       labels: {service: shop}
       ladder: [{severity: critical, above: 50, for: 30s}, {severity: major, above: 10, for: 30s}]"""
 
+_MUTES = """
+silences:
+  - {name: upgrade, match: ['service=~"api|mail"'], because: it is upgraded, until: "2026-01-05T09:12:00Z"}
+  - {name: backup, match: ['service="login"'], because: it is backed up, every: {from: "09:05", to: "09:20"}}
+inhibit:
+  - name: the shop is the cause
+    while: ['service="shop"', 'severity="critical"']
+    mute: ['service=~"search|billing"']"""
+
 _TEXT = """\
 apiVersion: tocsin/v1
 kind: Playbook
@@ -83,7 +96,7 @@ severities:
   - «name: major, acknowledge_within: 5m, automation: approve»
   - «name: minor, automation: "off"»
 {detect}
-group: «by: [service], reopen_within: {reopen}s, watch_for: {watch}s»
+group: «by: [service], reopen_within: {reopen}s, watch_for: {watch}s, wait: {wait}»{mutes}
 oncall:
   people:
     - name: ada

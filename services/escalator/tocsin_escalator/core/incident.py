@@ -1,7 +1,7 @@
 """What the escalator knows of one incident: the state that its own events fold into."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Literal, NamedTuple
@@ -79,7 +79,7 @@ class Mute:
 
     why: Literal["silence", "inhibition", "wait"]
     name: str
-    because: str = ""
+    because: str = field(default="", compare=False)
     until: datetime | None = None
     explained_by: str | None = None
 

@@ -10,14 +10,25 @@ from datetime import datetime
 from tocsin_escalator.core.deadlines import set_deadline, set_targets
 from tocsin_escalator.core.draft import Draft
 from tocsin_escalator.core.escalation import begin, resume
-from tocsin_escalator.core.incident import Mute
+from tocsin_escalator.core.incident import IncidentState, Mute
 from tocsin_playbook.model import Inhibition, Playbook, Silence
 from tocsin_schemas import DeadlineKind, Labels
 from tocsin_schemas.events import IncidentMuted, IncidentUnmuted
+from tocsin_schemas.ids import derive_id
 from tocsin_schemas.moments import LATEST
 from tocsin_schemas.text import clean_line
 
-__all__ = ["NOTHING_MUTES", "Explaining", "Mutes", "look_again", "mute", "mute_of_all", "mutes_of", "unmute"]
+__all__ = [
+    "NOTHING_MUTES",
+    "Explaining",
+    "Mutes",
+    "look_again",
+    "mute",
+    "mute_of_all",
+    "mutes_of",
+    "unmute",
+    "unmuting_cause",
+]
 
 OWN = "Tocsin"
 """What the names of the system's own alerts begin with."""
@@ -54,11 +65,13 @@ class Mutes:
         return Mute("silence", last.name, last.because, until=last.ends(now))
 
     def _explained(self, labels: Labels, incident: str) -> Mute | None:
+        others = [other for other in self.explaining if other.incident != incident]
         for inhibition in self.inhibitions:
-            for other in self.explaining:
-                if other.incident != incident and inhibition.mutes(labels, other.labels):
-                    name = inhibition.name or other.rule
-                    return Mute("inhibition", name, f"{other.rule} fires", explained_by=other.incident)
+            causes = [other for other in others if inhibition.mutes(labels, other.labels)]
+            if causes:
+                cause = min(causes, key=lambda other: (other.incident, other.rule))
+                because = f"{cause.rule} fires"
+                return Mute("inhibition", inhibition.name or cause.rule, because, explained_by=cause.incident)
         return None
 
 
@@ -99,6 +112,11 @@ def unmute(draft: Draft, because: str) -> None:
         resume(draft)
     else:
         begin(draft, "opened")
+
+
+def unmuting_cause(state: IncidentState) -> str:
+    """The cause of what follows when somebody notices that what muted this incident is over, whoever it is."""
+    return derive_id("unmuted", state.incident, state.mutes)
 
 
 def look_again(draft: Draft, mutes: Mutes) -> None:

@@ -210,6 +210,7 @@ def _group(draft: Draft, alert: AlertFired, verdict: Verdict, mutes: Mutes) -> M
         starts_at=alert.starts_at,
         value=alert.value,
         muted=clean_line(f"{by.why}: {by.name}") if by is not None else None,
+        explained_by=by.explained_by if by is not None else None,
     )
     draft.add(AlertGrouped(alert=grouped))
     return by

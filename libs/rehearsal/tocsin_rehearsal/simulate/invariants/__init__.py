@@ -29,6 +29,7 @@ from tocsin_rehearsal.simulate.invariants.log import (
     SameDecisionAgain,
     WholeLog,
 )
+from tocsin_rehearsal.simulate.invariants.muting import NobodyToldWhileMuted
 from tocsin_rehearsal.simulate.invariants.pages import (
     DuplicatesBounded,
     FallsBackSoon,
@@ -44,7 +45,7 @@ ALL: tuple[type[Invariant], ...] = (
     AllLive, NoAnswerBeforeDurability, NoAlertLost, OneIncident,
     IntentFirst, AtMostOnce, TruthfulOutcome, OneOutcome, UnknownIsTold, StillWanted, BudgetKept,
     NeverEarly, OnTime, EachLevelOnce, CatchesUpSanely, HearsResolutionsFirst, NoEscalationAfterResolution,
-    NoPageLost, FallsBackSoon, ReceiptIsTrue, NoSendingAfterReceipt, DuplicatesBounded,
+    NobodyToldWhileMuted, NoPageLost, FallsBackSoon, ReceiptIsTrue, NoSendingAfterReceipt, DuplicatesBounded,
     WholeLog, DecidedOnce, LegalLife, CommandsAnswered, SameDecisionAgain, TimelineWhole,
     PoisonIsParked, OthersArrive, PagedSoon, FiresWhenDue, SilenceIsTold,
     BacklogEmpties, NothingOverdue, AllClosed,

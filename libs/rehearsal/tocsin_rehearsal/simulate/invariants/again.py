@@ -4,15 +4,18 @@ from collections.abc import Sequence
 
 from tocsin_escalator.core.deadlines import ring_cause
 from tocsin_escalator.core.grouping import group_of
+from tocsin_escalator.core.incident import IncidentState, empty
+from tocsin_escalator.core.muting import Mutes, unmuting_cause
 from tocsin_escalator.core.on_alert import Slot, decide_alert_fired, decide_alert_resolved
 from tocsin_escalator.core.on_command import INCIDENT_COMMANDS, decide_command
 from tocsin_escalator.core.on_outcome import decide_outcome
-from tocsin_escalator.core.on_timer import decide_timer
+from tocsin_escalator.core.on_timer import decide_timer, decide_unmuted
 from tocsin_escalator.core.rulebook import Rulebook, make_rulebook
+from tocsin_rehearsal.deciding.mutes import HEARD_BEFORE, recorded_mutes
 from tocsin_rehearsal.simulate.history import Happened
 from tocsin_rehearsal.simulate.invariants.course import Course
 from tocsin_schemas import Event, PlaybookRef
-from tocsin_schemas.events import AlertFired, AlertResolved, IncidentOpened
+from tocsin_schemas.events import AlertFired, AlertResolved, IncidentMuted, IncidentOpened, IncidentUnmuted
 
 __all__ = ["decided_again"]
 
@@ -24,9 +27,12 @@ def decided_again(course: Course, events: Sequence[Happened]) -> tuple[Event, ..
     first = events[0]
     state, cause, now = first.before, first.envelope.cause, first.envelope.time
     rulebook = _rulebook(course, first)
+    mutes = _mutes(course, events, rulebook)
     for deadline in state.deadlines.values():
         if ring_cause(first.incident, deadline) == cause:
-            return decide_timer(state, deadline.id, rulebook, now)
+            return decide_timer(state, deadline.id, rulebook, now, mutes)
+    if cause == unmuting_cause(state):
+        return decide_unmuted(state, rulebook, now, mutes)
     if (given := course.history.by_id.get(cause)) is not None:
         return decide_outcome(state, given.data, rulebook, now)
     for asked in course.stage.asked:
@@ -35,18 +41,34 @@ def decided_again(course: Course, events: Sequence[Happened]) -> tuple[Event, ..
     for words in course.history.words.values():
         for _, word in words:
             if word.id == cause:
-                return _of_alert(course, first, word.data, rulebook)
+                return _of_alert(course, first, word.data, rulebook, mutes)
     return None
 
 
-def _of_alert(course: Course, first: Happened, alert: object, rulebook: Rulebook) -> tuple[Event, ...] | None:
+def _mutes(course: Course, events: Sequence[Happened], rulebook: Rulebook) -> Mutes:
+    by_then = events[0].envelope.time + HEARD_BEFORE
+
+    def state_of(incident: str) -> IncidentState:
+        life = course.history.incidents.get(incident)
+        events = life.events if life is not None else []
+        firing = [each.after for each in events if each.envelope.time <= by_then and each.after.firing]
+        return firing[-1] if firing else empty(incident)
+
+    return recorded_mutes(rulebook.playbook, [happened.data for happened in events], state_of)
+
+
+def _of_alert(
+    course: Course, first: Happened, alert: object, rulebook: Rulebook, mutes: Mutes
+) -> tuple[Event, ...] | None:
     state, now = first.before, first.envelope.time
     if isinstance(alert, AlertFired):
         opened = course.history.incidents[first.incident].events[0].data
         if not isinstance(opened, IncidentOpened):
             return None
         slot = Slot(group_of(alert, rulebook), opened.episode, first.incident, opened.previous)
-        return decide_alert_fired(state, alert, slot, rulebook, now)
+        return decide_alert_fired(state, alert, slot, rulebook, now, mutes)
+    if isinstance(alert, AlertResolved) and isinstance(first.data, IncidentUnmuted | IncidentMuted):
+        return decide_unmuted(state, rulebook, now, mutes)
     if isinstance(alert, AlertResolved):
         return decide_alert_resolved(state, alert, rulebook, now)
     return None

@@ -5,7 +5,15 @@ from tocsin_rehearsal.outside.senders import ForeignAlert
 from tocsin_rehearsal.simulate.history import Happened
 from tocsin_rehearsal.simulate.invariants.course import Course, Invariant
 from tocsin_schemas import Labels
-from tocsin_schemas.events import AlertCleared, AlertFired, AlertGrouped, IncidentOpened, NoteAdded, ResponderPaged
+from tocsin_schemas.events import (
+    AlertCleared,
+    AlertFired,
+    AlertGrouped,
+    IncidentMuted,
+    IncidentOpened,
+    NoteAdded,
+    ResponderPaged,
+)
 from tocsin_schemas.ids import fingerprint
 
 __all__ = ["NoAlertLost", "NoAnswerBeforeDurability", "OneIncident"]
@@ -46,8 +54,8 @@ class NoAlertLost(Invariant):
                 if isinstance(alert, AlertFired) and (alert.fingerprint, alert.episode) not in known:
                     self.fails(f"no incident has the alert {dict(alert.labels)}, episode {alert.episode[:8]}")
         for life in self.history.incidents.values():
-            told = any(isinstance(happened.data, ResponderPaged) for happened in life.events)
-            if not told and not any(isinstance(happened.data, NoteAdded) for happened in life.events):
+            said = (ResponderPaged, NoteAdded, IncidentMuted)  # somebody was told, or why nobody was
+            if not any(isinstance(happened.data, said) for happened in life.events):
                 self.fails("nobody was ever told, and nothing says why", life.id)
 
 

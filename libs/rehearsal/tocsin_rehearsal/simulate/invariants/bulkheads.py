@@ -5,7 +5,14 @@ from tocsin_rehearsal.simulate.invariants.course import Course, Invariant
 from tocsin_rehearsal.simulate.plan import Plan
 from tocsin_rehearsal.simulate.upheavals import Refuses
 from tocsin_schemas import DeadLettered
-from tocsin_schemas.events import AlertFired, IncidentOpened, NotificationDelivered, NotificationFailed, ResponderPaged
+from tocsin_schemas.events import (
+    AlertFired,
+    IncidentMuted,
+    IncidentOpened,
+    NotificationDelivered,
+    NotificationFailed,
+    ResponderPaged,
+)
 
 __all__ = ["OthersArrive", "PagedSoon", "PoisonIsParked"]
 
@@ -38,7 +45,7 @@ class OthersArrive(Invariant):
         refused = {name for each in self.plan.upheavals if isinstance(each, Refuses) for name in _channels(each)}
         self._well = {"slack", "mail"} - refused if _is_quiet(self.plan) else set()
         # A page waits for a second at most until a channel's rate lets it go.
-        self._within = 6.0 if self.plan.hazards else 2.0
+        self._within = 12.0 if self.plan.hazards else 2.0
 
     def at_end(self) -> None:
         ended = {
@@ -71,6 +78,8 @@ class PagedSoon(Invariant):
             return
         if isinstance(happened.data, IncidentOpened):
             self._opened[happened.incident] = self._began(happened)
+        elif isinstance(happened.data, IncidentMuted):
+            self._opened.pop(happened.incident, None)
         elif isinstance(happened.data, ResponderPaged) and happened.incident in self._opened:
             took = happened.at - self._opened.pop(happened.incident)
             if took > self.within:
