@@ -141,6 +141,7 @@ async def test_people_act_through_the_command_line(whole: Whole) -> None:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.long  # ten processes decide the same in test_three_worlds, and kills are in the chaos tests
 async def test_two_replicas_of_each_service_do_everything_once(tmp_path: Path) -> None:
     with Target() as target, System(tmp_path, replicas=2) as system:
         await system.push(chaos_playbook(target.url, system.slack.api_url, system.mail.port))

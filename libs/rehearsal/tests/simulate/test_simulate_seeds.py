@@ -7,19 +7,19 @@ import pytest
 from tocsin_rehearsal.simulate import PROFILES, be_quiet, draw, simulate, simulate_many
 
 _SEEDS = {
-    "calm": 5,
-    "storm": 5,
-    "partition": 15,
-    "crash": 15,
-    "catch-up": 10,
-    "actions": 10,
-    "broker": 15,
-    "outside": 15,
-    "receivers": 5,
-    "notifier": 10,
-    "clocks": 15,
+    "calm": 20,
+    "storm": 6,
+    "partition": 60,
+    "crash": 60,
+    "catch-up": 20,
+    "actions": 20,
+    "broker": 60,
+    "outside": 40,
+    "receivers": 10,
+    "notifier": 20,
+    "clocks": 60,
     "recorder": 10,
-    "everything": 40,
+    "everything": 200,
 }
 """By profile: as many as `make test` has the time for."""
 
