@@ -17,6 +17,7 @@ log = structlog.get_logger(__name__)
 
 AGREED = timedelta(seconds=2)
 """Two clocks that differ by no more agree."""
+_AGREED = AGREED.total_seconds()
 
 _OFF_BY = Gauge("tocsin_clock_off_seconds", "How far this computer's wall clock is ahead of the time that is gone by")
 
@@ -27,6 +28,8 @@ class CommonClock:
     def __init__(self, base: Clock | None = None) -> None:
         self._base = base or SystemClock()
         self._anchor: tuple[datetime, float] | None = None
+        self._began = 0.0
+        """What the wall clock showed when the monotonic one stood at 0, in seconds since 1970."""
         self._off = timedelta(0)
         self._told = ""
 
@@ -42,8 +45,10 @@ class CommonClock:
         return steady is not None and abs(self._base.now() - steady - self._off) > AGREED
 
     def now(self) -> datetime:
-        wall, steady = self._base.now(), self._steady()
-        return wall if steady is None or abs(wall - steady) <= AGREED else steady
+        wall = self._base.now()
+        if self._anchor is None or abs(wall.timestamp() - self._base.monotonic() - self._began) <= _AGREED:
+            return wall
+        return self._steady() or wall
 
     def monotonic(self) -> float:
         return self._base.monotonic()
@@ -70,7 +75,8 @@ class CommonClock:
         _OFF_BY.set(self._off.total_seconds())
 
     def _believe(self, moment: datetime, trouble: str) -> None:
-        self._anchor = moment, self._base.monotonic()
+        monotonic = self._base.monotonic()
+        self._anchor, self._began = (moment, monotonic), moment.timestamp() - monotonic
         if trouble and trouble != self._told:
             off = (self._base.now() - moment).total_seconds()
             log.warning(trouble, off_by_seconds=round(off, 3))

@@ -5,7 +5,7 @@ So one that comes out otherwise shows up by itself, and not in all that follow i
 are decided on as well.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,11 +21,11 @@ from tocsin_escalator.core.on_timer import decide_timer, decide_unmuted
 from tocsin_escalator.core.placing import is_over
 from tocsin_escalator.core.rulebook import Rulebook
 from tocsin_rehearsal.deciding.books import Books
-from tocsin_rehearsal.deciding.mutes import HEARD_BEFORE, recorded_mutes
+from tocsin_rehearsal.deciding.mutes import recorded_mutes
 from tocsin_rehearsal.deciding.quiet import Heard, quiet
 from tocsin_rehearsal.recorded import Recording
 from tocsin_rehearsal.recording import Difference, compare
-from tocsin_schemas import Envelope, Event, caused_by
+from tocsin_schemas import Envelope, Event, GroupedAlert, caused_by
 from tocsin_schemas.events import (
     AlertCleared,
     AlertFired,
@@ -37,7 +37,6 @@ from tocsin_schemas.events import (
     IncidentUnmuted,
 )
 from tocsin_schemas.ids import incident_id
-from tocsin_schemas.moments import LATEST
 
 __all__ = ["Decided", "fold_and_decide"]
 
@@ -235,17 +234,12 @@ class _Deciding:
         return cause == unmuting_cause(incident.state) or (ended and about)
 
     def _mutes(self, book: Rulebook, recorded: Events) -> Mutes:
-        by_then = recorded[0].time + HEARD_BEFORE if recorded else LATEST
-
-        def state_of(name: str) -> IncidentState:
-            fired = state = empty(name)
+        def alerts_of(name: str) -> Iterator[GroupedAlert]:
             for event in self._log:
-                if event.incident == name and event.time <= by_then:
-                    state = apply(state, event.data, event.time)
-                    fired = state if state.firing else fired
-            return fired
+                if event.incident == name and isinstance(event.data, AlertGrouped):
+                    yield event.data.alert
 
-        return recorded_mutes(book.playbook, [event.data for event in recorded], state_of)
+        return recorded_mutes(book.playbook, [event.data for event in recorded], alerts_of)
 
     def _on_alert(self, alert: Alert, now: datetime, recorded: Events) -> Made | None:
         incident = self._of_alert.get((alert.fingerprint, alert.episode)) or self._place(alert, now)

@@ -2,31 +2,36 @@
 explained others is known in a replica's memory, and named in what it decided."""
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
 
-from tocsin_escalator.core.incident import IncidentState
-from tocsin_escalator.core.muting import Explaining, Mutes, mutes_of
+from tocsin_escalator.core.muting import NOTHING_MUTES, Explaining, Mutes, mutes_of
 from tocsin_playbook import Playbook
-from tocsin_schemas import Event
+from tocsin_schemas import Event, GroupedAlert
 from tocsin_schemas.events import AlertGrouped, IncidentMuted
 
-__all__ = ["HEARD_BEFORE", "recorded_mutes"]
-
-HEARD_BEFORE = timedelta(seconds=5)
-"""How much sooner than it stands in the log a replica may know of an alert: it has decided on it, and writes it."""
+__all__ = ["recorded_mutes"]
 
 
-def recorded_mutes(playbook: Playbook, decided: Iterable[Event], state_of: Callable[[str], IncidentState]) -> Mutes:
-    """The playbook's silences, and the alerts that fire in incidents by which the decision says that this is muted.
+def recorded_mutes(
+    playbook: Playbook, decided: Iterable[Event], alerts_of: Callable[[str], Iterable[GroupedAlert]]
+) -> Mutes:
+    """The playbook's silences, and the alerts by which the decision says that something is muted.
 
-    `state_of`: an incident as it stood when last something fired in it: other replicas hear of the end a little later.
+    `alerts_of`: the alerts that an incident has ever had. When exactly a replica had heard of one nobody can say.
     """
-    named: set[str | None] = set()
+    if not playbook.silences and not playbook.inhibit:
+        return NOTHING_MUTES
+    named: dict[str, str] = {}
     for event in decided:
-        if isinstance(event, IncidentMuted):
-            named.add(event.explained_by)
-        elif isinstance(event, AlertGrouped):
-            named.add(event.alert.explained_by)
-    states = [state_of(incident) for incident in sorted(filter(None, named))]
-    firing = [Explaining(state.incident, each.rule, each.labels) for state in states for each in state.firing.values()]
-    return mutes_of(playbook, firing)
+        if isinstance(event, AlertGrouped) and event.alert.explained_by is not None:
+            named.setdefault(event.alert.explained_by, "")
+        elif isinstance(event, IncidentMuted) and event.explained_by is not None:
+            named[event.explained_by] = event.because
+    return mutes_of(
+        playbook,
+        [
+            Explaining(incident, alert.rule, alert.labels)
+            for incident, because in sorted(named.items())
+            for alert in alerts_of(incident)
+            if because in ("", f"{alert.rule} fires")
+        ],
+    )

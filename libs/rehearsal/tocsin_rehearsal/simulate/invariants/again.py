@@ -1,21 +1,27 @@
 """Deciding again: the escalator's core on what is recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tocsin_escalator.core.deadlines import ring_cause
 from tocsin_escalator.core.grouping import group_of
-from tocsin_escalator.core.incident import IncidentState, empty
 from tocsin_escalator.core.muting import Mutes, unmuting_cause
 from tocsin_escalator.core.on_alert import Slot, decide_alert_fired, decide_alert_resolved
 from tocsin_escalator.core.on_command import INCIDENT_COMMANDS, decide_command
 from tocsin_escalator.core.on_outcome import decide_outcome
 from tocsin_escalator.core.on_timer import decide_timer, decide_unmuted
 from tocsin_escalator.core.rulebook import Rulebook, make_rulebook
-from tocsin_rehearsal.deciding.mutes import HEARD_BEFORE, recorded_mutes
+from tocsin_rehearsal.deciding.mutes import recorded_mutes
 from tocsin_rehearsal.simulate.history import Happened
 from tocsin_rehearsal.simulate.invariants.course import Course
-from tocsin_schemas import Event, PlaybookRef
-from tocsin_schemas.events import AlertFired, AlertResolved, IncidentMuted, IncidentOpened, IncidentUnmuted
+from tocsin_schemas import Event, GroupedAlert, PlaybookRef
+from tocsin_schemas.events import (
+    AlertFired,
+    AlertGrouped,
+    AlertResolved,
+    IncidentMuted,
+    IncidentOpened,
+    IncidentUnmuted,
+)
 
 __all__ = ["decided_again"]
 
@@ -46,15 +52,13 @@ def decided_again(course: Course, events: Sequence[Happened]) -> tuple[Event, ..
 
 
 def _mutes(course: Course, events: Sequence[Happened], rulebook: Rulebook) -> Mutes:
-    by_then = events[0].envelope.time + HEARD_BEFORE
-
-    def state_of(incident: str) -> IncidentState:
+    def alerts_of(incident: str) -> Iterator[GroupedAlert]:
         life = course.history.incidents.get(incident)
-        events = life.events if life is not None else []
-        firing = [each.after for each in events if each.envelope.time <= by_then and each.after.firing]
-        return firing[-1] if firing else empty(incident)
+        for happened in life.events if life is not None else ():
+            if isinstance(happened.data, AlertGrouped):
+                yield happened.data.alert
 
-    return recorded_mutes(rulebook.playbook, [happened.data for happened in events], state_of)
+    return recorded_mutes(rulebook.playbook, [happened.data for happened in events], alerts_of)
 
 
 def _of_alert(
