@@ -277,3 +277,24 @@ async def test_clocks_are_compared_before_anything_is_handled_and_again_and_agai
             await until(lambda: not made.problems() and len(seen) > 5)
     assert seen[:5] == [False, False, False, True, True]
     assert [each["event"] for each in logs].count("the clocks are compared later") == 3
+
+
+async def test_a_task_that_swallows_its_cancellation_is_cancelled_again(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "_CANCELLED_AGAIN", 0.05)
+    swallowed: list[int] = []
+
+    async def stubborn() -> None:
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                swallowed.append(1)
+                if len(swallowed) > 2:
+                    raise
+
+    async with running(host(nats_server, lambda made: made.background("stubborn", stubborn))) as task:
+        await asyncio.sleep(0.5)
+    assert task.result() == 0
+    assert len(swallowed) == 3

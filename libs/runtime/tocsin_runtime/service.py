@@ -32,6 +32,8 @@ __all__ = ["Build", "Host", "run", "serve"]
 log = structlog.get_logger(__name__)
 
 G = TypeVar("G", bound=ServiceSettings)
+_CANCELLED_AGAIN = 0.5
+"""Seconds."""
 _SILENT = 10.0
 """Seconds without a sign of life of a consumer after which the service is not ready."""
 
@@ -150,9 +152,7 @@ class Host(Generic[G]):
     async def stop(self) -> None:
         """Drain: not ready any more, fetch no more, let handlers end, close."""
         self._running = False
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _end(self._tasks)
         await asyncio.gather(*(consumer.stop(self.settings.drain_seconds) for consumer in self._consumers))
         for call in self._at_stop:
             await call()
@@ -221,6 +221,16 @@ class Host(Generic[G]):
 
 Build = Callable[[Host[G]], None]
 """A service's `app.py`: connects its handlers with its core and its adapters."""
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel, again and again: `asyncio.wait_for` of Python 3.11 swallows a cancellation that comes together with its
+    answer, and a loop around it would go on for ever."""
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCELLED_AGAIN)
 
 
 async def _named(work: Callable[[], Awaitable[None]]) -> None:
