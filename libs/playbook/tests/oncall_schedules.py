@@ -23,7 +23,7 @@ def schedule(*layers: dict[str, Any], zone: str = "Europe/Zurich", **more: Any) 
 
 
 clock_times = st.builds("{:02d}:{:02d}".format, st.integers(0, 23), st.sampled_from((0, 0, 1, 15, 30, 45, 59)))
-moments = st.datetimes(datetime(2026, 2, 20), datetime(2027, 3, 20)).map(lambda naive: naive.replace(tzinfo=UTC))  # noqa: DTZ001
+moments = st.datetimes(datetime(2026, 2, 20), datetime(2027, 3, 20)).map(lambda naive: naive.replace(tzinfo=UTC))  # noqa: DTZ001  # given its zone at once
 turns_of = st.sampled_from(("daily", "weekly", "1h", "5h", "12h", "36h", "2w"))
 
 

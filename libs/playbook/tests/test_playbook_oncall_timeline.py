@@ -91,7 +91,7 @@ def test_an_empty_stretch_has_no_turns() -> None:
 
 def test_moments_without_an_offset_are_refused() -> None:
     with pytest.raises(ValueError, match="without an offset"):
-        turns(schedule(layer("ada")), utc(2), datetime(2026, 3, 4), holidays=())  # noqa: DTZ001
+        turns(schedule(layer("ada")), utc(2), datetime(2026, 3, 4), holidays=())  # noqa: DTZ001  # what is refused
 
 
 def test_the_first_of_whole_turns_begins_where_it_really_does() -> None:

@@ -1,12 +1,16 @@
 """Muted incidents on a real log: a cause and its consequences in one batch, in two replicas, and after a restart."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 from escalator_shell import Shell, ShelvedPlaybooks
 from escalator_world import ended, fired, person, rulebook
 from test_escalator_muting import BOOK, UPGRADE
 
 from tocsin_escalator.core.grouping import group_of
-from tocsin_runtime import Connection
+from tocsin_runtime import BusUnavailableError, Connection
+from tocsin_runtime.bus.log import Append
 from tocsin_schemas import Event
 from tocsin_schemas.commands import Resolve
 from tocsin_schemas.events import AlertFired, IncidentMuted, IncidentUnmuted, ResponderPaged
@@ -61,6 +65,35 @@ async def test_when_the_cause_ends_what_still_fires_is_told_in_the_same_batch(sh
     again = shell.envelope(ended(cause, shell.clock.now()))
     await shell.deliver([again])
     assert await pages(shell, still) == 1
+
+
+@pytest.mark.parametrize("written", [0, 1, 2])
+async def test_whoever_was_muted_is_told_although_the_log_took_a_part_of_that_or_nothing(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    """The log takes the end of the cause, and so many events of what follows from it; then the message comes again."""
+    cause, still = database(shell), web(shell)
+    await shell.handle(cause, still)
+    await shell.follow(incident_of(cause), incident_of(still))
+    append = shell.log.append
+
+    async def torn(appends: Sequence[Append]) -> object:
+        whole = [each for each in appends if each.incident == incident_of(cause)]
+        parts = [replace(each, events=each.events[:written]) for each in appends if each not in whole]
+        await append([*whole, *(part for part in parts if part.events)])
+        raise BusUnavailableError("no answer")
+
+    message = shell.envelope(ended(cause, shell.clock.now()))
+    monkeypatch.setattr(shell.log, "append", torn)
+    with pytest.raises(BusUnavailableError):
+        await shell.deliver([message])
+    monkeypatch.undo()
+    assert await pages(shell, still) == 0
+    await shell.follow(incident_of(cause), incident_of(still))
+    await shell.deliver([message], tries=2)
+    assert await pages(shell, still) == 1
+    await shell.follow(incident_of(cause), incident_of(still))
+    assert shell.handlers.explanations.muted_by(incident_of(cause)) == ()
 
 
 async def test_a_replica_that_comes_up_knows_what_explains_what(shell: Shell, connection: Connection) -> None:

@@ -203,9 +203,9 @@ class Handlers:
             return decide_alert_resolved(state, alert, self._pinned(state, rulebook), now)
 
         events = await self._decide(work, slot.incident, message.id, decision, key, then)
-        if self.explanations.ended(alert_key(alert)):
-            for muted in self.explanations.muted_by(slot.incident):
-                await self.look_again(work, muted, message.id, key, then)
+        self.explanations.ended(alert_key(alert))
+        for muted in self.explanations.muted_by(slot.incident):  # also when it comes again: we may have died in between
+            await self.look_again(work, muted, message.id, key, then)
         if not events and key not in then.later and (await work.known(slot.incident)).state.opening is None:
             log.warning("an alert ended that nobody has heard of", rule=alert.rule, fingerprint=alert.fingerprint)
 

@@ -153,7 +153,7 @@ def test_a_clock_may_ring_late_twice_or_never(bench: Bench, bus: ModelBus, bell:
 
 def test_a_moment_without_a_zone_is_refused_as_by_the_runtime(bench: Bench, bus: ModelBus) -> None:
     with pytest.raises(ValueError, match="timezone"):
-        bench.do(bus, bus.timers.arm("inc1", "ack", datetime(2030, 1, 1)))  # noqa: DTZ001
+        bench.do(bus, bus.timers.arm("inc1", "ack", datetime(2030, 1, 1)))  # noqa: DTZ001  # what is refused
 
 
 def test_rings_are_told_to_those_who_ask_for_them_only(bench: Bench, bus: ModelBus) -> None:

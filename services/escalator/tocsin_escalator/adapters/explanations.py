@@ -55,10 +55,11 @@ class Explanations:
             self._firing[playbook.name][key] = Explaining(incident, rule, labels)
             self._playbook_of[key] = playbook.name
 
-    def ended(self, key: AlertKey) -> bool:
-        """An alert has ended; whether it may have explained others."""
+    def ended(self, key: AlertKey) -> None:
+        """An alert has ended; it explains nothing any more."""
         name = self._playbook_of.pop(key, None)
-        return name is not None and self._firing[name].pop(key, None) is not None
+        if name is not None:
+            self._firing[name].pop(key, None)
 
     def stands(self, state: IncidentState) -> None:
         """How an incident stands by now. When it is over, what fires in it explains nothing any more."""

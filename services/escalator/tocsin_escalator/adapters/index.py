@@ -58,7 +58,8 @@ class IncidentIndex:
             return  # closed already
         before = before or empty(incident)
         state = apply(before, event, envelope.time)
-        halves = halves_after(self._halves.pop(incident, {}), cast(Envelope[Event], envelope), before)
+        halves_before = self._halves.pop(incident, {})
+        halves = halves_after(halves_before, cast(Envelope[Event], envelope), before)
         if halves:
             self._halves[incident] = halves
         match event:
@@ -76,8 +77,10 @@ class IncidentIndex:
                 self._explanations.ended(key)
             case _:
                 pass
-        if state.muted is not None or before.muted is not None or not state.is_open:
-            self._explanations.stands(state)
+        if state.muted is not None or before.muted is not None or halves_before or not state.is_open:
+            # As before what is half decided: that people are told may be in the log, and whom not.
+            settled = next((half.before for half in halves.values()), state)
+            self._explanations.stands(settled if state.is_open else state)
         if state.phase is Phase.CLOSED:
             self._drop(state)
         else:
