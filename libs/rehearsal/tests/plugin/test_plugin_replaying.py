@@ -271,7 +271,7 @@ def test_a_recording_gives_its_envelopes_in_order(stage: Stage) -> None:
     assert [each for each in envelopes if each in night.log] == night.log
     assert night.alerts
     assert isinstance(night.log[0].data, IncidentOpened)
-    assert night.log[0].data.playbook == PlaybookRef.model_validate(night.playbooks[0].data.playbook)  # type: ignore[attr-defined]
+    assert night.log[0].data.playbook == PlaybookRef.model_validate(night.playbooks[0].data.playbook)  # type: ignore[attr-defined]  # its opening
 
 
 def test_a_message_that_cannot_be_read_is_passed_over_and_named(stage: Stage) -> None:

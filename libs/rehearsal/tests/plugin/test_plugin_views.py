@@ -51,7 +51,7 @@ def test_an_action_says_what_became_of_it() -> None:
     )
 
     assert actions_in(events, factories.NOW) == [
-        Action(timedelta(), factories.INCIDENT, "checkout-failing", "clear-cache", "failed", 1, "no connection")  # type: ignore[arg-type]
+        Action(timedelta(), factories.INCIDENT, "checkout-failing", "clear-cache", "failed", 1, "no connection")  # type: ignore[arg-type]  # a StrEnum equals its text
     ]
 
 
