@@ -20,7 +20,8 @@ __all__ = ["FILES", "make_secrets"]
 HERE = Path(__file__).resolve().parent / "secrets"
 
 FILES: tuple[str, ...] = (*(f"nats_{name}" for name in IDENTITIES), "nats_users.conf", "redis_url", "valkey.conf")
-"""What is written. `nats_operator` and `nats_source` are for people and senders outside of the containers."""
+"""What is written. `nats_source` is for senders outside of the containers; `nats_operator` and those of each access
+(`nats_viewer` to `nats_admin`) are for people."""
 
 
 def make_secrets(folder: Path) -> list[str]:

@@ -21,7 +21,7 @@ from unittest.mock import patch
 import yaml
 from rich.console import Console
 
-from tocsin import main
+from tocsin import main, terminal
 
 TOP = Path(__file__).resolve().parent.parent
 TUTORIAL = TOP / "docs" / "tutorials" / "test-your-first-playbook.md"
@@ -116,7 +116,7 @@ def run(command: str, folder: Path) -> tuple[str, int]:
 def _called(arguments: list[str], folder: Path) -> tuple[str, int]:
     printed = StringIO()
     out = Console(file=printed, width=120, soft_wrap=True, highlight=False, force_terminal=False)
-    with chdir(folder), patch.object(main, "out", out), patch.object(main, "err", out):
+    with chdir(folder), patch.object(main, "out", out), patch.object(terminal, "err", out):
         status = main.app(arguments, standalone_mode=False)
     return printed.getvalue(), status or 0
 

@@ -105,6 +105,7 @@ def test_machines_get_the_same_as_json(playbook: Path) -> None:
                     "since": "2026-03-30T09:00:00+02:00",
                     "until": "2026-04-06T09:00:00+02:00",
                 },
+                "overrides": [],
             }
         ],
     }

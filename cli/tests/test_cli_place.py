@@ -1,11 +1,13 @@
 """The folder of an embedded Tocsin, as other commands find it."""
 
+import json
 import os
 import stat
 import threading
 from pathlib import Path
 
 from tocsin.place import Place, Reach
+from tocsin_runtime.identities import IDENTITIES
 
 REACH = Reach(
     nats_url="nats://127.0.0.1:1",
@@ -43,6 +45,20 @@ def test_files_are_for_their_owner_and_nothing_is_left_beside_them(tmp_path: Pat
     place.announce(REACH)
     assert {file.name for file in place.folder.iterdir()} == {"identities.json", "running.json"}
     assert {stat.S_IMODE(file.stat().st_mode) for file in place.folder.iterdir()} == {0o600}
+
+
+def test_an_update_makes_the_identities_that_are_new_and_keeps_the_passwords_that_are_there(tmp_path: Path) -> None:
+    place = Place(tmp_path / "place")
+    place.prepare()
+    before = {"operator": "known", "escalator": "too"}
+    (place.folder / "identities.json").write_text(json.dumps(before))
+    assert place.passwords() == before
+    place.prepare()
+    after = place.passwords()
+    assert set(after) == set(IDENTITIES)
+    assert {name: after[name] for name in before} == before
+    place.prepare()
+    assert place.passwords() == after
 
 
 def test_a_tocsin_that_died_without_a_word_is_not_running(tmp_path: Path) -> None:

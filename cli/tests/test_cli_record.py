@@ -336,3 +336,13 @@ def test_a_playbook_with_errors_is_refused_before_anything_starts(tmp_path: Path
     status, _, error = tocsin("replay", GOLDEN, "--sandbox", "--playbook", tmp_path / "bad.yaml")
     assert status == 1
     assert f"{tmp_path}/bad.yaml:1:" in error
+
+
+# --- who may ----------------------------------------------------------------------------------------------------------
+
+
+def test_who_may_not_read_what_is_recorded_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOCSIN_NATS_URL", "nats://127.0.0.1:9")
+    monkeypatch.setenv("TOCSIN_NATS_USER", "commander")
+    line = "the identity commander may not record: that asks for an admin\n"
+    assert tocsin("record", tmp_path / "all.jsonl") == (1, "", line)

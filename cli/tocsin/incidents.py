@@ -11,11 +11,21 @@ from rich.table import Table
 from tocsin.operator import Operator, ProblemError
 from tocsin_recorder.core.sentences import sentence
 from tocsin_schemas import Envelope, Event
-from tocsin_schemas.events import CommandRejected
+from tocsin_schemas.events import CommandRejected, RequestRefused
 
 __all__ = ["answers", "table", "timeline"]
 
-_PHASES = {"triggered": "bold red", "acknowledged": "yellow", "monitoring": "cyan", "resolved": "green"}
+_PHASES = {
+    "triggered": "bold red",
+    "reopened": "bold red",
+    "acknowledged": "yellow",
+    "investigating": "yellow",
+    "identified": "yellow",
+    "mitigating": "yellow",
+    "monitoring": "cyan",
+    "resolved": "green",
+    "false_alarm": "green",
+}
 
 
 def table(operator: Operator, out: Console, *, active: bool, as_json: bool) -> None:
@@ -64,7 +74,7 @@ def timeline(operator: Operator, out: Console, prefix: str, *, as_json: bool) ->
 def answers(out: Console, events: Sequence[Envelope[Event]]) -> None:
     """What came of a command. Raises ProblemError where it was rejected."""
     for event in events:
-        if isinstance(event.data, CommandRejected):
+        if isinstance(event.data, CommandRejected | RequestRefused):
             raise ProblemError(event.data.reason)
         out.print(sentence(event.data), markup=False)
 

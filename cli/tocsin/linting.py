@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tocsin.operator import Operator, ProblemError
 from tocsin_playbook import PlaybookError, lint
-from tocsin_runtime import Connection
+from tocsin_runtime.bus.errors import NotAllowedError
 from tocsin_runtime.bus.provision import ensure_streams
 from tocsin_runtime.playbooks import push
 
@@ -42,13 +42,12 @@ def push_file(file: Path, operator: Operator, out: Console) -> None:
 
 
 async def _push(text: str, source: str, operator: Operator, out: Console) -> None:
-    connection = Connection(operator.address, "operator")
-    await asyncio.wait_for(connection.open(), 5)
-    try:
-        await ensure_streams(connection)
-        ref, new = await push(connection, text, source=source)
-    except PlaybookError as error:
-        raise ProblemError(str(error)) from None
-    finally:
-        await connection.close()
+    async with operator.connected() as connection:
+        try:
+            await ensure_streams(connection)
+            ref, new = await push(connection, text, source=source)
+        except PlaybookError as error:
+            raise ProblemError(str(error)) from None
+        except NotAllowedError:
+            raise ProblemError(f"the identity {operator.identity} may not put playbooks in force") from None
     out.print(f"{ref.name} {ref.revision} " + ("is in force" if new else "was in force already"))

@@ -2,37 +2,24 @@
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 
-from tocsin import incidents as show_incidents
+from tocsin.incident_commands import commands as incident_commands
 from tocsin.interrupted import ends_quietly
 from tocsin.oncall import commands as oncall_commands
-from tocsin.operator import NotReachableError, Operator, ProblemError
+from tocsin.operator import Operator
 from tocsin.record import record
 from tocsin.replay import replay
 from tocsin.services import SERVICES, build_of, settings_of
+from tocsin.standing import commands as silence_commands
+from tocsin.terminal import HERE, Folder, fail, guarded, out
 from tocsin_runtime import run as run_service
 from tocsin_runtime.settings import describe
-from tocsin_schemas import Command
-from tocsin_schemas.commands import (
-    Acknowledge,
-    AddNote,
-    ApproveAction,
-    AssignRole,
-    Escalate,
-    Resolve,
-    SetSeverity,
-    StopAutomation,
-)
-from tocsin_schemas.parts import Role
 
-__all__ = ["app"]
+__all__ = ["app", "out"]
 
 app = typer.Typer(
     name="tocsin",
@@ -45,14 +32,8 @@ app = typer.Typer(
 playbook_commands = typer.Typer(help="Playbooks in force.", no_args_is_help=True)
 app.add_typer(playbook_commands, name="playbook")
 app.add_typer(oncall_commands, name="oncall")
-
-out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
-Folder = Annotated[Path, typer.Option("--data", envvar="TOCSIN_DATA", help="Folder of an embedded Tocsin.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document, for machines.")]
-Incident = Annotated[str, typer.Argument(help="The incident's id, or the beginning of it.")]
-HERE = Path(".tocsin")
+app.add_typer(silence_commands, name="silence")
+app.add_typer(incident_commands)
 
 
 # --- running ----------------------------------------------------------------------------------------------------------
@@ -84,7 +65,7 @@ def up(
     try:
         raise typer.Exit(start(options, out))
     except (AlreadyRunningError, OSError) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @app.command()
@@ -144,7 +125,7 @@ def run_tests(
 ) -> None:
     """Perform a playbook's tests in virtual time. Exit status 1 if one fails, 2 if one cannot be read."""
     if (recording is None) != (to is None):
-        _fail("--from and --write go together")
+        fail("--from and --write go together")
     with ends_quietly():
         from tocsin.testing import TestOptions, test, watch, write_test
 
@@ -175,13 +156,13 @@ def simulate(
     from tocsin_rehearsal.simulate.profiles import PROFILES
 
     if plans and (seeds is not None or seed is not None or save is not None):
-        _fail("--plan goes without seeds, and is saved already")
+        fail("--plan goes without seeds, and is saved already")
     if plans:
         raise typer.Exit(simulate_plans(plans, out))
     if save is not None and not save.parent.is_dir():
-        _fail(f"there is no folder {save.parent} to save to")
+        fail(f"there is no folder {save.parent} to save to")
     if profile not in PROFILES:
-        _fail(f"there is no profile {profile}; there are {', '.join(PROFILES)}")
+        fail(f"there is no profile {profile}; there are {', '.join(PROFILES)}")
     count = seeds or (100 if seed is None else 1)
     chosen = range(seed or 0, (seed or 0) + count)
     raise typer.Exit(simulate_seeds(chosen, profile, min(jobs or os.cpu_count() or 1, count), out, save))
@@ -196,76 +177,7 @@ def push(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)], dat
     """Put a playbook in force. New incidents use it; running ones keep the revision they were opened under."""
     from tocsin.linting import push_file
 
-    _guarded(lambda: push_file(file, Operator.here(data), out))
-
-
-# --- incidents --------------------------------------------------------------------------------------------------------
-
-
-@app.command()
-def incidents(
-    active: Annotated[bool, typer.Option("--active", help="Only those that are not over.")] = False,
-    data: Folder = HERE,
-    as_json: Json = False,
-) -> None:
-    """List incidents, newest first."""
-    _guarded(lambda: show_incidents.table(Operator.here(data), out, active=active, as_json=as_json))
-
-
-@app.command()
-def show(incident: Incident, data: Folder = HERE, as_json: Json = False) -> None:
-    """One incident with its timeline."""
-    _guarded(lambda: show_incidents.timeline(Operator.here(data), out, incident, as_json=as_json))
-
-
-@app.command()
-def ack(incident: Incident, data: Folder = HERE) -> None:
-    """I am on it: stop paging."""
-    _ask(data, incident, lambda me, name: Acknowledge(incident=name, by=me.actor))
-
-
-@app.command()
-def resolve(
-    incident: Incident, notes: Annotated[str, typer.Option(help="What it was.")] = "", data: Folder = HERE
-) -> None:
-    """It is over."""
-    _ask(data, incident, lambda me, name: Resolve(incident=name, by=me.actor, notes=notes))
-
-
-@app.command()
-def escalate(incident: Incident, because: Annotated[str, typer.Option()] = "", data: Folder = HERE) -> None:
-    """Tell the next level now."""
-    _ask(data, incident, lambda me, name: Escalate(incident=name, by=me.actor, because=because))
-
-
-@app.command()
-def severity(incident: Incident, level: str, because: Annotated[str, typer.Option()] = "", data: Folder = HERE) -> None:
-    """Set the severity, until a person says otherwise."""
-    _ask(data, incident, lambda me, name: SetSeverity(incident=name, by=me.actor, severity=level, because=because))
-
-
-@app.command()
-def assign(incident: Incident, role: Role, person: str, data: Folder = HERE) -> None:
-    """Give a person a role in the incident."""
-    _ask(data, incident, lambda me, name: AssignRole(incident=name, by=me.actor, role=role, person=person))
-
-
-@app.command()
-def note(incident: Incident, text: str, data: Folder = HERE) -> None:
-    """Write on the timeline."""
-    _ask(data, incident, lambda me, name: AddNote(incident=name, by=me.actor, text=text))
-
-
-@app.command()
-def approve(incident: Incident, action: str, data: Folder = HERE) -> None:
-    """Let a proposed action run."""
-    _ask(data, incident, lambda me, name: ApproveAction(incident=name, by=me.actor, action=action))
-
-
-@app.command("stop-automation")
-def stop_automation(incident: Incident, because: Annotated[str, typer.Option()] = "", data: Folder = HERE) -> None:
-    """Let no further action run by itself in this incident."""
-    _ask(data, incident, lambda me, name: StopAutomation(incident=name, by=me.actor, because=because))
+    guarded(lambda: push_file(file, Operator.here(data), out))
 
 
 # --- the demonstration ------------------------------------------------------------------------------------------------
@@ -289,30 +201,6 @@ def demo(
 # --- how --------------------------------------------------------------------------------------------------------------
 
 
-def _ask(folder: Path, prefix: str, make: Callable[[Operator, str], Command]) -> None:
-    def go() -> None:
-        me = Operator.here(folder)
-        name = me.incident(prefix)
-        show_incidents.answers(out, me.ask(name, make(me, name)))
-
-    _guarded(go)
-
-
-def _guarded(action: Callable[[], None]) -> None:
-    try:
-        action()
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        _fail(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
-    except (NotReachableError, ProblemError, TimeoutError) as error:
-        _fail(str(error) or "NATS does not answer")
-
-
 def _check_service(service: str) -> None:
     if service not in SERVICES:
-        _fail(f"there is no service {service!r}; there are {', '.join(SERVICES)}")
-
-
-def _fail(message: str) -> None:
-    err.print(message, style="red", markup=False)
-    raise typer.Exit(1)
+        fail(f"there is no service {service!r}; there are {', '.join(SERVICES)}")

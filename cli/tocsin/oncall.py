@@ -1,10 +1,11 @@
-"""`tocsin oncall`: who is on call, as a table and as a calendar, and what another calendar says about it."""
+"""`tocsin oncall`: who is on call, as a table and as a calendar, what another calendar says of it, and overrides."""
 
 import asyncio
 import json
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,17 +14,23 @@ from textwrap import indent
 from typing import Annotated, NoReturn
 
 import typer
-from pydantic_core import PydanticCustomError
 from rich.console import Console
 
 from tocsin.oncall_shown import Shown
+from tocsin.oncall_swap import Turns, swapped
 from tocsin.operator import NotReachableError, Operator, ProblemError
+from tocsin.standing import Begins, Lasting, Until, moment, stretch
+from tocsin.terminal import HERE, Folder, guarded
 from tocsin_playbook import Playbook, PlaybookError, load
 from tocsin_playbook.model import Schedule
-from tocsin_playbook.model.scalars import parse_moment
-from tocsin_runtime import BusUnavailableError, Connection
+from tocsin_playbook.standing_orders import NO_ORDERS, StandingOrders, under_orders
+from tocsin_recorder.core.order_sentences import order_sentence
+from tocsin_runtime import BusUnavailableError
 from tocsin_runtime.bus.follow import Follower
+from tocsin_runtime.orders import Orders
 from tocsin_runtime.playbooks import Playbooks
+from tocsin_schemas.commands import LiftOverride, OverrideOnCall
+from tocsin_schemas.events import OverrideSet
 
 __all__ = ["commands"]
 
@@ -51,15 +58,18 @@ def show(
 ) -> None:
     """Who is on call, since when and until when, and who is next."""
     try:
-        moment = _moment(at)
-        playbooks = _in_force(Operator.here(data)) if playbook is None else (_read(playbook),)
-        shown = [Shown(each, own, moment) for each in playbooks for own in _schedules(each, schedule)]
+        when = _moment(at)
+        force = _in_force(Operator.here(data)) if playbook is None else _InForce((_read(playbook),))
+        playbooks = force.playbooks
+        shown = [
+            Shown(each, own, when, force.overrides_of(own)) for each in playbooks for own in _schedules(each, schedule)
+        ]
         if schedule and not shown:
             raise ProblemError(f"there is no schedule {schedule!r}; {_defined(playbooks)}")
     except (ProblemError, NotReachableError, BusUnavailableError, PlaybookError, TimeoutError, OSError) as error:
         _fail(error)
     if as_json:
-        document = {"at": moment.isoformat(), "schedules": [each.as_json() for each in shown]}
+        document = {"at": when.isoformat(), "schedules": [each.as_json() for each in shown]}
         out.print(json.dumps(document, indent=2, ensure_ascii=False), markup=False)
         return
     if not shown:
@@ -136,6 +146,91 @@ def import_(
     )
 
 
+@commands.command("override")
+def override(
+    schedule: Annotated[str, typer.Argument(help="The name of a schedule.")],
+    person: Annotated[str, typer.Argument(help="Who is on call instead.")],
+    begins: Begins = "",
+    until: Until = "",
+    lasting: Lasting = "",
+    because: Annotated[str, typer.Option(help="Why.")] = "",
+    data: Folder = HERE,
+) -> None:
+    """Let somebody else be on call for a while, in every playbook in force that has this schedule and this person."""
+
+    def go() -> None:
+        begins_at, ends_at = stretch(begins, until, lasting)
+        me = Operator.here(data)
+        command = OverrideOnCall(
+            schedule=schedule, person=person, begins_at=begins_at, until=ends_at, because=because, by=me.actor
+        )
+        out.print(order_sentence(me.order(command)), markup=False)
+
+    guarded(go)
+
+
+@commands.command("swap")
+def swap(
+    schedule: Annotated[str, typer.Argument(help="The name of a schedule.")],
+    person: Annotated[str, typer.Argument(help="Whose turn it is.")],
+    other: Annotated[str, typer.Argument(help="Who takes it, and gives their next turn in return.")],
+    at: Annotated[str, typer.Option(help="A moment of that turn, like 2026-03-29T09:00+02:00; default now.")] = "",
+    because: Annotated[str, typer.Option(help="Why.")] = "",
+    data: Folder = HERE,
+) -> None:
+    """Let two people swap turns: the one that the first has at that time, and the next one that the second has."""
+
+    def go() -> None:
+        when = _moment(at)
+        me = Operator.here(data)
+        playbook, own = _having(_in_force(me).playbooks, schedule)
+        exchanged = swapped(Turns(own, playbook.business_hours.holidays), person, other, when, datetime.now(UTC))
+        first, second = (
+            OverrideOnCall(
+                schedule=schedule,
+                person=turn.person,
+                begins_at=turn.since,
+                until=turn.until,
+                because=because or f"{person} and {other} have swapped",
+                by=me.actor,
+            )
+            for turn in exchanged
+        )
+        given = me.order(first)
+        try:
+            returned = me.order(second)
+        except ProblemError as error:
+            if isinstance(given, OverrideSet):
+                me.order(LiftOverride(override=given.override, because="the swap cannot be", by=me.actor))
+            raise ProblemError(f"nothing is swapped: {error}") from None
+        for each in (given, returned):
+            out.print(order_sentence(each), markup=False)
+
+    guarded(go)
+
+
+@commands.command("lift")
+def lift(
+    override: Annotated[str, typer.Argument(help="The override's id, as `show` shows it.")],
+    because: Annotated[str, typer.Option(help="Why.")] = "",
+    data: Folder = HERE,
+) -> None:
+    """End an override before its time. Of a swap, each of the two is lifted by itself."""
+
+    def go() -> None:
+        me = Operator.here(data)
+        out.print(order_sentence(me.order(LiftOverride(override=override, because=because, by=me.actor))), markup=False)
+
+    guarded(go)
+
+
+def _having(playbooks: Sequence[Playbook], name: str) -> tuple[Playbook, Schedule]:
+    for playbook in playbooks:
+        for schedule in _schedules(playbook, name):
+            return playbook, schedule
+    raise ProblemError(f"there is no schedule {name!r}; {_defined(playbooks)}")
+
+
 def _schedules(playbook: Playbook, name: str) -> Sequence[Schedule]:
     return [each for each in playbook.oncall.schedules if name in ("", each.name)]
 
@@ -152,13 +247,7 @@ def _defined(playbooks: Sequence[Playbook]) -> str:
 
 
 def _moment(text: str) -> datetime:
-    if not text:
-        return datetime.now(UTC)
-    try:
-        return parse_moment(text)
-    except PydanticCustomError as error:
-        context = error.context or {}
-        raise ProblemError(f"--at: {context['problem']}; expected {context['expected']}") from None
+    return moment("--at", text) if text else datetime.now(UTC)
 
 
 def _read(file: Path) -> Playbook:
@@ -182,23 +271,37 @@ def _replace(file: Path, text: str) -> None:
             raise
 
 
-def _in_force(operator: Operator) -> Sequence[Playbook]:
+@dataclass(frozen=True, slots=True)
+class _InForce:
+    """The playbooks in force, with the standing orders over them."""
+
+    playbooks: Sequence[Playbook]
+    orders: StandingOrders = NO_ORDERS
+
+    def overrides_of(self, schedule: Schedule) -> Sequence[OverrideSet]:
+        """The standing overrides of a schedule."""
+        return [each for each in self.orders.overrides if each.schedule == schedule.name]
+
+
+def _in_force(operator: Operator) -> _InForce:
     return asyncio.run(_published(operator))
 
 
-async def _published(operator: Operator) -> Sequence[Playbook]:
-    connection = Connection(operator.address, "operator")
-    await asyncio.wait_for(connection.open(), _ANSWER_WITHIN)
-    try:
+async def _published(operator: Operator) -> _InForce:
+    async with operator.connected() as connection:
         known = Playbooks(partial(Follower, connection, service="oncall"))
-        await known.start()
+        orders = Orders(partial(Follower, connection, service="oncall"))
+        for each in (known, orders):
+            await each.start()
         try:
-            await asyncio.wait_for(known.caught_up.wait(), 2 * _ANSWER_WITHIN)
-            return [known.get(ref) for ref in known.heads().values()]
+            async with asyncio.timeout(2 * _ANSWER_WITHIN):
+                await known.caught_up.wait()
+                await orders.caught_up.wait()
+            standing = orders.standing
+            return _InForce([under_orders(known.get(ref), standing) for ref in known.heads().values()], standing)
         finally:
+            await orders.stop()
             await known.stop()
-    finally:
-        await connection.close()
 
 
 def _fail(error: Exception) -> NoReturn:

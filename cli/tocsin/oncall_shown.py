@@ -1,5 +1,6 @@
 """One schedule at a moment, on a terminal and for machines."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -7,16 +8,21 @@ from rich.console import Console
 
 from tocsin_playbook import Playbook, Standing, UnknownNameError, standing
 from tocsin_playbook.model import Schedule
+from tocsin_schemas.events import OverrideSet
 
 __all__ = ["Shown"]
 
 
 class Shown:
-    """One schedule at a moment, with whoever comes next."""
+    """One schedule at a moment, with whoever comes next, and the standing overrides that are not over then."""
 
-    def __init__(self, playbook: Playbook, schedule: Schedule, at: datetime) -> None:
+    def __init__(
+        self, playbook: Playbook, schedule: Schedule, at: datetime, overrides: Sequence[OverrideSet] = ()
+    ) -> None:
         self._playbook = playbook
         self._schedule = schedule
+        people = {person.name for person in playbook.oncall.people}
+        self._overrides = [each for each in overrides if each.ends_at > at and each.person in people]
         holidays = playbook.business_hours.holidays
         self._now = standing(schedule, at, holidays=holidays)
         self._next = None if self._now.until is None else standing(schedule, self._now.until, holidays=holidays)
@@ -28,6 +34,7 @@ class Shown:
             "time_zone": self._schedule.time_zone,
             "now": self._turn(self._now),
             "next": None if self._next is None else self._turn(self._next),
+            "overrides": [self._override(each) for each in self._overrides],
         }
 
     def print(self, out: Console, *, apart: bool, named: bool) -> None:
@@ -46,6 +53,22 @@ class Shown:
                 out.print(f"\n        {when}", markup=False)
             else:
                 out.print(f"{'':<{width - len(who)}}  {when}", markup=False)
+
+        for each in self._overrides:
+            because = f": {each.because}" if each.because else ""
+            when = f"{self._clock(each.begins_at)} to {self._clock(each.ends_at)}"
+            out.print(f"  override {each.override}: {each.person}, {when}, by {each.by.name}{because}", markup=False)
+
+    def _override(self, order: OverrideSet) -> dict[str, object]:
+        return {
+            "override": order.override,
+            "person": order.person,
+            "full_name": self._full_name(order.person),
+            "since": self._local(order.begins_at).isoformat(),
+            "until": self._local(order.ends_at).isoformat(),
+            "because": order.because,
+            "by": order.by.name,
+        }
 
     def _turn(self, turn: Standing) -> dict[str, object]:
         person = None if turn.person is None else self._full_name(turn.person)

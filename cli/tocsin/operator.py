@@ -3,22 +3,37 @@
 import asyncio
 import getpass
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
+from nats.errors import Error as NatsError
 
 from tocsin.place import Place
-from tocsin_runtime import Address, Connection
+from tocsin_rehearsal.recording.streams import StreamReader
+from tocsin_runtime import Address, BusUnavailableError, Connection
+from tocsin_runtime.bus.errors import NotAllowedError
+from tocsin_runtime.bus.follow import Follower
 from tocsin_runtime.bus.log import IncidentLog
-from tocsin_schemas import Actor, Command, Envelope, Event, caused_by
-from tocsin_schemas.subjects import command_subject
+from tocsin_runtime.identities import IDENTITIES
+from tocsin_runtime.orders import Orders
+from tocsin_schemas import Actor, Command, DeadLettered, Envelope, Event, caused_by, decode
+from tocsin_schemas.events import OrderRejected
+from tocsin_schemas.subjects import command_subject, deadletter_subject
 
 __all__ = ["NotReachableError", "Operator", "ProblemError"]
 
 _ANSWER_WITHIN = 8.0
+_CONNECT_WITHIN = 5.0
+_LOOK_EVERY = 0.05
+_LETTERS_SINCE = timedelta(minutes=1)
+"""How far before the command its dead letter is looked for: only a bound of what is read, for the ids are compared."""
 
 
 class NotReachableError(RuntimeError):
@@ -65,6 +80,26 @@ class Operator:
     def actor(self) -> Actor:
         return Actor.person(self.person, "cli")
 
+    @property
+    def identity(self) -> str:
+        """As which identity it comes to NATS: each hears its answers at a place of its own."""
+        return self.address.user if self.address.user in IDENTITIES else "operator"
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[Connection]:
+        """A connection to NATS until the block ends. Raises NotReachableError, ProblemError where NATS refuses us."""
+        connection = Connection(self.address, self.identity)
+        try:
+            try:
+                await asyncio.wait_for(connection.open(), _CONNECT_WITHIN)
+            except TimeoutError:
+                raise NotReachableError("NATS does not answer") from None
+            except NatsError as error:
+                raise ProblemError(f"NATS does not let {self.address.user or 'nobody'!r} in: {error}") from None
+            yield connection
+        finally:
+            await connection.close()
+
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def get(self, path: str, **query: str) -> object:
@@ -81,7 +116,7 @@ class Operator:
 
     def incident(self, prefix: str) -> str:
         """The whole id of the incident that begins like this."""
-        document = self.get(f"/api/v1/incidents/{prefix}")
+        document = self.get(f"/api/v1/incidents/{quote(prefix, safe='')}")
         if not isinstance(document, dict) or "id" not in document:
             raise ProblemError(f"no incident {prefix!r}")
         return str(document["id"])
@@ -93,18 +128,69 @@ class Operator:
         return asyncio.run(self._ask(incident, command))
 
     async def _ask(self, incident: str, command: Command) -> Sequence[Envelope[Event]]:
-        connection = Connection(self.address, "operator")
-        await asyncio.wait_for(connection.open(), 5)
-        try:
+        async with self.connected() as connection:
+            await connection.compare_clocks()
             # A command is nobody's consequence: its id is made here, once, and repeated when the answer is lost.
             envelope = caused_by(str(uuid4()), 0, "cli", incident, connection.clock.now(), command)
-            await connection.publish(command_subject(type(command)), envelope)
-            log = IncidentLog(connection)
-            for _ in range(int(_ANSWER_WITHIN / 0.05)):
-                events = [event for event in await log.load(incident) if event.cause == envelope.id]
-                if events:
-                    return events
-                await asyncio.sleep(0.05)
-        finally:
-            await connection.close()
-        raise ProblemError(f"nobody carried out {type(command).__name__} within {_ANSWER_WITHIN:g} s; it stays queued")
+            await self._send(connection, envelope)
+            try:
+                async with asyncio.timeout(_ANSWER_WITHIN):
+                    return await _answer(connection, envelope, incident)
+            except TimeoutError:
+                name = type(command).__name__
+                raise ProblemError(f"nobody carried out {name} within {_ANSWER_WITHIN:g} s; it stays queued") from None
+
+    def order(self, command: Command) -> Event:
+        """Give a standing order; the answer is what came of it. Raises ProblemError with the reason where it cannot be
+        given."""
+        return asyncio.run(self._order(command))
+
+    async def _order(self, command: Command) -> Event:
+        async with self.connected() as connection:
+            await connection.compare_clocks()
+            envelope = caused_by(str(uuid4()), 0, "cli", "", connection.clock.now(), command)
+            orders = Orders(partial(Follower, connection, service="cli"))
+            await orders.start()
+            try:
+                await self._send(connection, envelope)
+                async with asyncio.timeout(_ANSWER_WITHIN):
+                    answer = orders.answer_to(envelope.id)
+                    while answer is None:
+                        await asyncio.sleep(_LOOK_EVERY)
+                        answer = orders.answer_to(envelope.id)
+            except TimeoutError:
+                name = type(command).__name__
+                raise ProblemError(f"nobody carried out {name} within {_ANSWER_WITHIN:g} s; it stays queued") from None
+            finally:
+                await orders.stop()
+        if isinstance(answer.data, OrderRejected):
+            raise ProblemError(answer.data.reason)
+        return answer.data
+
+    async def _send(self, connection: Connection, envelope: Envelope[Command]) -> None:
+        kind = type(envelope.data)
+        try:
+            await connection.publish(command_subject(kind), envelope)
+        except NotAllowedError:
+            raise ProblemError(f"the identity {self.identity} may not send {kind.__name__}") from None
+        except BusUnavailableError as error:
+            raise NotReachableError(f"NATS did not confirm {kind.__name__}, it may have been sent: {error}") from None
+
+
+async def _answer(connection: Connection, sent: Envelope[Command], incident: str) -> Sequence[Envelope[Event]]:
+    """The events that the command brought about. Raises ProblemError with the reason where it was parked instead."""
+    log = IncidentLog(connection)
+    letters = StreamReader(
+        connection, "DEADLETTERS", subject=deadletter_subject(sent.data.OWNER), since=sent.time - _LETTERS_SINCE
+    )
+    while True:
+        try:
+            if events := [event for event in await log.load(incident) if event.cause == sent.id]:
+                return events
+            async for message in letters.read(last=2**53):
+                letter = decode(dict(message.headers), message.data).data
+                if isinstance(letter, DeadLettered) and letter.headers.get("ce-id") == sent.id:
+                    raise ProblemError(letter.reason.removeprefix("refused: "))
+        except BusUnavailableError:  # it was sent, so the answer is only late
+            pass
+        await asyncio.sleep(_LOOK_EVERY)

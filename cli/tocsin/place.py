@@ -32,16 +32,18 @@ class Place:
         self.folder = folder.absolute()
 
     def prepare(self) -> None:
-        """Create the folder, and the identities on the first start."""
+        """Create the folder, and the identities that are missing: all on the first start, new ones after an update."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-        if not self._identities.exists():
-            _write_private(self._identities, json.dumps({name: secrets.token_urlsafe(24) for name in IDENTITIES}))
+        known: dict[str, str] = json.loads(self._identities.read_text()) if self._identities.exists() else {}
+        if set(IDENTITIES) - set(known):
+            made = {name: secrets.token_urlsafe(24) for name in IDENTITIES}
+            _write_private(self._identities, json.dumps({**made, **known}))
 
     def passwords(self) -> Mapping[str, str]:
-        """The password of each NATS identity."""
+        """The password of each NATS identity that this folder has: one that an older version made has fewer."""
         read: dict[str, str] = json.loads(self._identities.read_text())
-        return {name: read[name] for name in IDENTITIES}
+        return {name: read[name] for name in IDENTITIES if name in read}
 
     def announce(self, reach: Reach) -> None:
         """Leave word for the other commands."""

@@ -14,7 +14,7 @@ from tocsin.operator import NotReachableError, Operator, ProblemError
 from tocsin_playbook.model.durations import parse_duration
 from tocsin_rehearsal.recording import RECORDED_STREAMS, Stretch
 from tocsin_rehearsal.recording import record as record_streams
-from tocsin_runtime import BusUnavailableError, Connection
+from tocsin_runtime import BusUnavailableError
 from tocsin_schemas.moments import parse_moment
 
 __all__ = ["record"]
@@ -42,6 +42,8 @@ def record(
             raise ProblemError(f"{file} exists; --force replaces it")
         begin, end = _moment("--since", since), _moment("--until", until)
         me = Operator.here(data)
+        if me.identity not in ("operator", "admin"):
+            raise ProblemError(f"the identity {me.identity} may not record: that asks for an admin")
         name = me.incident(incident) if incident and len(incident) < 12 else incident or None
         recorded = asyncio.run(
             _record(me, tuple(stream) or RECORDED_STREAMS, begin, end, name, follow=follow, file=file)
@@ -78,20 +80,12 @@ async def _record(
     follow: bool,
     file: Path,
 ) -> Stretch:
-    connection = Connection(me.address, "operator")
-    try:
-        await asyncio.wait_for(connection.open(), 5)
-    except TimeoutError:
-        await connection.close()
-        raise NotReachableError("NATS does not answer") from None
-    stop = asyncio.Event()
-    if follow:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
-    try:
+    async with me.connected() as connection:
+        stop = asyncio.Event()
+        if follow:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, stop.set)
         return await record_streams(
             connection, streams, since=since, until=until, incident=incident, follow=follow, stop=stop, out=file
         )
-    finally:
-        await connection.close()

@@ -29,7 +29,7 @@ from tocsin_rehearsal.recording import (
 )
 from tocsin_rehearsal.recording import replay as replay_inputs
 from tocsin_rehearsal.world import ServiceDiedError
-from tocsin_runtime import BusUnavailableError, Connection
+from tocsin_runtime import BusUnavailableError
 from tocsin_runtime.logs import configure_logging
 from tocsin_testkit.processes import ServerError
 
@@ -183,14 +183,8 @@ def _into_the_running(inputs: Inputs, me: Operator, speed: float, *, same_ids: b
 
 
 async def _send(inputs: Inputs, me: Operator, speed: float, *, same_ids: bool) -> Replayed:
-    connection = Connection(me.address, "operator")
-    try:
-        await asyncio.wait_for(connection.open(), 5)
+    async with me.connected() as connection:
         return await replay_inputs(inputs, connection, speed=speed, run=None if same_ids else new_run(connection))
-    except TimeoutError:
-        raise NotReachableError("NATS does not answer") from None
-    finally:
-        await connection.close()
 
 
 def _print_sent(sent: Replayed) -> None:

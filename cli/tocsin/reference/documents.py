@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from tocsin.reference.asyncapi import asyncapi_document
 from tocsin.reference.catalogue import catalogue
 from tocsin.reference.commands import commands_page
+from tocsin.reference.lifecycle import lifecycle_page
+from tocsin.reference.operators import operators_page
 from tocsin.reference.settings import settings_page
 from tocsin_playbook.schema import playbook_schema
 from tocsin_rehearsal.cases.reference import reference
@@ -28,6 +30,8 @@ def documents() -> Mapping[str, str]:
     made["events.md"] = catalogue()
     made["settings.md"] = settings_page()
     made["commands.md"] = commands_page()
+    made["lifecycle.md"] = lifecycle_page()
+    made["operators.md"] = operators_page()
     return made
 
 

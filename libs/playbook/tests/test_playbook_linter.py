@@ -113,9 +113,12 @@ def test_a_text_that_is_no_playbook_is_a_list_of_problems() -> None:
         (replaced('slack, address: "#a"', '‸slick, address: "#a"'), "there is no channel 'slick'; expected slack"),
         (replaced("[ada, grace]", "[ada, ‸grce]"), "there is no person 'grce'; expected grace"),
         (replaced("[ada, grace]", "[ada], lead: ‸bob"), f"there is no person 'bob'; {NAMES}"),
-        (replaced("escalate:", "  roles: [{name: ic, held_by: ‸'person:bob'}]\nescalate:"), f"there is no person 'bob'; {NAMES}"),
+        (replaced("escalate:", "  roles: [{name: commander, held_by: ‸'person:bob'}]\nescalate:"), f"there is no person 'bob'; {NAMES}"),
         (replaced("escalate:", "  schedules: [{name: s, layers: [{people: [‸bob], starts: 2026-01-01}]}]\nescalate:"), f"there is no person 'bob'; {NAMES}"),
         (replaced("escalate:", "  schedules:\n    - name: s\n      layers: [{people: [ada], starts: 2026-01-01}]\n      overrides: [{person: ‸bob, from: 2026-01-01T00:00:00Z, until: 2026-01-02T00:00:00Z}]\nescalate:"), f"there is no person 'bob'; {NAMES}"),
+        (replaced("escalate:", "  roles: [{name: commander, severities: [P0, ‸X]}]\nescalate:"), f"there is no severity 'X'; {SEVERITIES}"),
+        (BASE + "    last_resort: [‸'person:bob']\n", f"there is no person 'bob'; {NAMES}"),
+        (BASE + "services: [{name: web, depends_on: [‸pay]}, {name: mail}]", "there is no service 'pay'; expected one of web, mail"),
         (replaced('"person:ada"', '‸"person:bob"'), f"there is no person 'bob'; {NAMES}"),
         (BASE + "    raise_severity: {after: 1h, to: ‸X}\n", f"there is no severity 'X'; {SEVERITIES}"),
         (replaced("[P0, P1]", "[P0, P1, ‸X]"), f"there is no severity 'X'; {SEVERITIES}"),
@@ -143,11 +146,43 @@ def test_a_channel_that_is_meant_needs_an_address_unless_its_kind_has_none() -> 
         (replaced("{name: ops,", "{name: ops, members: [ada]}, {name: ‸ops,"), "teams", "ops"),
         (rule("  probes: [{name: ‸A, tcp: {host: h, port: 1}, ladder: [{severity: P0}]}]\n"), "alerts", "A"),
         (communicate("status_page: {components: [{name: a}, {name: ‸a}]}"), "components", "a"),
+        (BASE + "services: [{name: web}, {name: ‸web}]", "services", "web"),
         (runbook("name: a, wait: 1s, on_success: next", "name: ‸a, wait: 1s"), "steps", "a"),
     ],
 )
 def test_a_name_that_is_given_twice_is_told_the_second_time(marked: str, kind: str, name: str) -> None:
     check(marked, f"there are two {kind} called {name!r}; expected a name of its own")
+
+
+# Services.
+
+CIRCLE = "these services depend on each other in a circle"
+ORDER = "expected an order in which each needs only those below it"
+
+
+@pytest.mark.parametrize(
+    ("services", "circle"),
+    [
+        ("{name: a, depends_on: [b]}, {name: b, depends_on: [c]}, {name: c, depends_on: [‸a]}", "a, b, c, a"),
+        ("{name: a, depends_on: [b]}, {name: b, depends_on: [c]}, {name: c, depends_on: [‸b]}", "b, c, b"),
+        ("{name: a, depends_on: [‸a]}", "a, a"),
+        (
+            ", ".join(f"{{name: s{n}, depends_on: [s{n + 1}]}}" for n in range(8)) + ", {name: s8, depends_on: [‸s0]}",
+            "s0, s1, s2, s3, s4, s5, …, s0",
+        ),
+    ],
+)
+def test_services_that_need_each_other_in_a_circle_are_told_where_it_closes(services: str, circle: str) -> None:
+    check(f"{BASE}services: [{services}]", f"warning: {CIRCLE}: {circle}; {ORDER}")
+
+
+def test_services_that_share_what_they_need_are_no_circle() -> None:
+    check(BASE + "services: [{name: a, depends_on: [c, b]}, {name: b, depends_on: [c]}, {name: c}]")
+
+
+def test_a_long_chain_of_services_is_looked_through() -> None:
+    chain = ", ".join(f"{{name: s{n}, depends_on: [s{n + 1}]}}" for n in range(999))
+    check(f"{BASE}services: [{chain}, {{name: s999}}]")
 
 
 # Expressions.
@@ -195,7 +230,8 @@ detect:
 MIXED = "a decimal number meets a whole one; expected both decimal, like 1.0, or double(…) around the whole one"
 INCIDENT = (
     "expected one of incident.id, incident.title, incident.severity, incident.state, incident.labels, "
-    "incident.alerts, incident.age"
+    "incident.alerts, incident.age, incident.users_affected, incident.data_loss, incident.data_at_risk, "
+    "incident.security, incident.compliance, incident.workaround, incident.recent_deployment"
 )
 CLASSIFY = f"{INCIDENT}, alert.name, alert.labels, alert.annotations, alert.value, alert.severity"
 
@@ -362,6 +398,47 @@ def test_an_inhibition_that_mutes_everything_is_refused() -> None:
     everything = "inhibit: [{while: ['a=\"b\"'], mute: ‸['c=~\".*\"']"
     check(BASE + everything + "}]", "this mutes every alert; expected a matcher that leaves some out, or `same`")
     check(BASE + everything.replace("‸", "") + ", same: [zone]}]")
+
+
+@pytest.mark.parametrize(
+    ("marked", "message"),
+    [
+        (
+            replaced("{name: P1}]", "{name: P1, acknowledge_within: 15m, resolve_within: 4h, warn_before: ‸15m}]"),
+            "warning: a target of 15m is warned of before it begins; expected less than 15m",
+        ),
+        (
+            replaced(
+                "{name: P1}]",
+                "{name: P1, acknowledge_within: next business day, resolve_within: 4h, warn_before: ‸5h}]",
+            ),
+            "warning: a target of 4h is warned of before it begins; expected less than 4h",
+        ),
+        (
+            replaced('notify: ["person:ada"]', "each: ‸true, notify: ['slack:#a', 'channel:term']"),
+            "warning: this level tells nobody who could answer, only channels; "
+            "expected a person, a team or a schedule in `notify`",
+        ),
+        (
+            replaced("escalate:", "  roles: [{name: Incident-Commander}, {name: ‸tea maker}]\nescalate:"),
+            "warning: incidents have no role 'tea maker': nobody is given it; "
+            "expected one of incident commander, technical lead, communications lead, support lead",
+        ),
+    ],
+)
+def test_warnings_roles_and_answers_that_cannot_be_are_told(marked: str, message: str) -> None:
+    check(marked, message)
+
+
+def test_warnings_roles_and_answers_that_can_be_are_clean() -> None:
+    check(replaced("{name: P1}]", "{name: P1, acknowledge_within: 15m, resolve_within: 4h, warn_before: 14m}]"))
+    check(replaced("{name: P1}]", "{name: P1, acknowledge_within: next business day, warn_before: 1h}]"))
+    check(replaced("{name: P1}]", "{name: P1, warn_before: 1h}]"))
+    check(replaced('notify: ["person:ada"]', "each: true, notify: ['slack:#a', 'team:ops']"))
+    check(replaced('notify: ["person:ada"]', "each: false, notify: ['slack:#a']"))
+    roles = ("incident commander", "technical_lead", "Communications Lead", "SUPPORT-LEAD", "commander")
+    check(replaced("escalate:", f"  roles: [{', '.join(f'{{name: {role}}}' for role in roles)}]\nescalate:"))
+    check(replaced("{name: ada, contacts", "{name: ada, access: admin, contacts"))
 
 
 # Runbooks.

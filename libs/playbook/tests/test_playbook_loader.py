@@ -79,7 +79,7 @@ def test_the_revision_does_not_depend_on_line_endings() -> None:
         ("remediate: {runbooks: [{name: r, steps: [{name: s, kubernetes: {action: scale, namespce: a}}]}]}", "p.yaml:5:80: there is no key 'namespce' here; expected `namespace`"),
         ("remediate: {runbooks: [{name: r, steps: [{name: s, wait: 1s, retry: {attempts: 1.5}}]}]}", "p.yaml:5:80: a number stands where a whole number is wanted; expected a whole number"),
         ("communicate: {status_page: {approval: 1}}", "p.yaml:5:39: a number stands where true or false is wanted; expected true or false"),
-        ("communicate: {templates: {opend: x}}", "p.yaml:5:27: 'opend' is not one of the words allowed here; expected 'page', 'reminder', 'approval', 'opened', 'severity_changed', 'acknowledged', 'escalated', 'deadline_missed', 'action', 'update', 'monitoring', 'resolved', 'reopened', 'closed' or 'review'"),
+        ("communicate: {templates: {opend: x}}", "p.yaml:5:27: 'opend' is not one of the words allowed here; expected 'page', 'reminder', 'approval', 'role', 'warning', 'war_room', 'opened', 'severity_changed', 'acknowledged', 'escalated', 'deadline_missed', 'action', 'update', 'monitoring', 'resolved', 'reopened', 'closed' or 'review'"),
         ("detect: {rules: [{name: a, expr: up, ladder: [{severity: P0, above: 1}], summary: 'now {{ value | pct }}'}]}", "p.yaml:5:99: there is no form 'pct'; expected percent, duration, number"),
         ("%FOO", "p.yaml:6:1: expected '<document start>', but found the end of the text; expected YAML"),
         ("review: {", "p.yaml:6:1: expected the node content, but found the end of the text; expected YAML"),

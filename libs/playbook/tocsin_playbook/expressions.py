@@ -27,10 +27,22 @@ if TYPE_CHECKING:
 
 MAX_NESTED_COMPREHENSIONS = 2
 
-VariableType = Literal["text", "number", "count", "duration", "labels"]
-Value = str | float | int | timedelta | Mapping[str, str]
+VariableType = Literal["text", "number", "count", "duration", "labels", "flag"]
+Value = str | float | int | bool | timedelta | Mapping[str, str]
 Facts = Mapping[str, Value]
-"""The value of every variable of an environment, by its full name such as `incident.labels`."""
+"""The value of every variable of an environment that is known, by its full name such as `incident.labels`."""
+
+IMPACT: Mapping[str, VariableType] = {
+    "incident.users_affected": "number",
+    "incident.data_loss": "flag",
+    "incident.data_at_risk": "flag",
+    "incident.security": "flag",
+    "incident.compliance": "flag",
+    "incident.workaround": "flag",
+    "incident.recent_deployment": "flag",
+}
+"""What people or alerts say of an incident. What nobody has said is not known, and a condition that asks for it does
+not hold."""
 
 INCIDENT: Mapping[str, VariableType] = {
     "incident.id": "text",
@@ -40,6 +52,7 @@ INCIDENT: Mapping[str, VariableType] = {
     "incident.labels": "labels",
     "incident.alerts": "count",
     "incident.age": "duration",
+    **IMPACT,
 }
 ALERT: Mapping[str, VariableType] = {
     "alert.name": "text",
@@ -80,10 +93,17 @@ class IncidentFacts:
     labels: Mapping[str, str] = field(default_factory=dict)
     alerts: int = 0
     age: timedelta = timedelta()
+    impact: Mapping[str, float | bool] = field(default_factory=dict)
+    """What is known of it, by the names of IMPACT without `incident.`."""
 
     def as_facts(self) -> dict[str, Value]:
-        """The variables of INCIDENT_ENVIRONMENT."""
-        return {name: getattr(self, name.removeprefix("incident.")) for name in INCIDENT}
+        """The variables of INCIDENT_ENVIRONMENT that are known."""
+        known: dict[str, Value] = {
+            name: getattr(self, name.removeprefix("incident.")) for name in INCIDENT if name not in IMPACT
+        }
+        for name, value in self.impact.items():
+            known[f"incident.{name}"] = value
+        return known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +193,7 @@ def _cel_environment(environment: Environment) -> cel.Env:
         "text": cel.Type.STRING,
         "number": cel.Type.DOUBLE,
         "count": cel.Type.INT,
+        "flag": cel.Type.BOOL,
         "duration": cel.Type.DURATION,
         "labels": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tocsin_playbook.checks import escalation, ladders, names, people, runbooks, syntax
+from tocsin_playbook.checks import escalation, ladders, names, people, runbooks, services, syntax
 from tocsin_playbook.checks.finding import Check, DatedCheck, Finding
 from tocsin_playbook.loader import Loaded, load
 from tocsin_playbook.problems import PlaybookError, Problem
@@ -21,8 +21,12 @@ CHECKS: tuple[Check, ...] = (
     ladders.odd_times,
     escalation.policies,
     escalation.silences,
+    escalation.warnings,
+    escalation.everybody_answers,
     runbooks.trees,
+    services.circles,
     people.reachable,
+    people.known_roles,
     people.notification_rules,
     people.holiday_restrictions,
 )

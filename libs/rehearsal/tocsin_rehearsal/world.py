@@ -204,6 +204,11 @@ class World:
         return [cast(Envelope[Event], stored.envelope) for stored in self.broker.streams["INCIDENTS"].after(0)]
 
     @property
+    def orders(self) -> list[Envelope[Event]]:
+        """Every answer to a silence, an override, or their end."""
+        return [cast(Envelope[Event], stored.envelope) for stored in self.broker.streams["ORDERS"].after(0)]
+
+    @property
     def alerts(self) -> list[Envelope[Payload]]:
         """Every alert event, in the order of the stream."""
         return [stored.envelope for stored in self.broker.streams["ALERTS"].after(0)]

@@ -99,7 +99,7 @@ async def test_many_inputs_are_decided_on_in_order_and_appended_at_once(connecti
     assert "Nats-Batch-Id" in (headers.headers or {})
 
 
-async def test_a_batch_that_lost_a_race_is_decided_one_by_one(connection: Connection) -> None:
+async def test_a_batch_that_lost_a_race_is_decided_again(connection: Connection) -> None:
     one, other = decider(connection), decider(connection)
     await one.one("inc1", "cause0", count)
     await other.one("inc1", "cause1", count)
@@ -111,6 +111,56 @@ async def test_a_batch_that_lost_a_race_is_decided_one_by_one(connection: Connec
     assert {name: known.state for name, known in states.items()} == {
         "inc0": ("0",), "inc1": ("0", "1", "2"), "inc2": ("0",),
     }  # fmt: skip
+
+
+async def test_a_batch_that_lost_a_race_goes_by_halves_and_reads_only_what_it_missed(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two replicas that share the alerts of a storm lose a race in nearly every batch."""
+    one, other = decider(connection), decider(connection)
+    for number in range(8):
+        await one.one(f"inc{number}", f"cause{number}", count)
+    await other.one("inc5", "cause-other", count)
+    sizes, reads = [], []
+    append, load = one.log.append, one.log.load
+
+    async def seen_append(appends: Sequence[Append]) -> list[tuple[Envelope[Event], ...]]:
+        sizes.append(len(appends))
+        return await append(appends)
+
+    async def seen_load(incident: str, *, after: int = 0, service: str | None = None) -> list[Envelope[Event]]:
+        events = await load(incident, after=after, service=service)
+        reads.append((incident, len(events)))
+        return events
+
+    monkeypatch.setattr(one.log, "append", seen_append)
+    monkeypatch.setattr(one.log, "load", seen_load)
+
+    async def decide(work: Work[tuple[str, ...]], number: int) -> None:
+        await work.decide(f"inc{number}", f"cause-b{number}", count)
+
+    states = await one.many(range(8), decide)
+    assert sizes == [8, 4, 4]
+    assert sorted(reads) == [(f"inc{number}", int(number == 5)) for number in range(8)]
+    assert {name: known.state for name, known in states.items()} == {
+        f"inc{number}": ("0", "1", "2") if number == 5 else ("0", "1") for number in range(8)
+    }
+
+
+async def test_a_batch_is_decided_again_where_the_log_has_lost_its_end(connection: Connection) -> None:
+    """What was remembered is not in the log any more: reading on would not show it, reading anew does."""
+    one = decider(connection)
+    for number in range(4):
+        await one.one(f"inc{number}", f"cause{number}", count)
+    for number in range(4):
+        known, _ = await one.load(f"inc{number}")
+        one.keep(f"inc{number}", replace(known, state=("0", "lost"), last=known.last + 50, own_last=known.last + 50))
+
+    async def decide(work: Work[tuple[str, ...]], number: int) -> None:
+        await work.decide(f"inc{number}", f"cause-b{number}", count)
+
+    states = await one.many(range(4), decide)
+    assert {name: known.state for name, known in states.items()} == {f"inc{n}": ("0", "1") for n in range(4)}
 
 
 async def test_more_decisions_than_one_batch_takes_go_in_several(connection: Connection) -> None:
@@ -301,3 +351,14 @@ async def test_a_decision_that_is_half_in_the_log_is_found_where_memory_had_noth
     rest = await other.one("inc1", "cause2", nothing_at_first)
     assert seen == [("0",), ("0",)]
     assert [event.data.text for event in rest.events] == ["1c"]
+
+
+async def test_what_does_not_fit_into_one_append_is_decided_by_halves(connection: Connection) -> None:
+    one = decider(connection)
+
+    async def decide(work: Work[tuple[str, ...]], given: tuple[str, int]) -> None:
+        incident, notes = given
+        await work.decide(incident, "cause", lambda _, __: [NoteAdded(text="x", by=ADA)] * notes)
+
+    changed = await one.many([("inc1", 400), ("inc2", 700), ("inc3", 1)], decide)
+    assert {incident: len(known.state) for incident, known in changed.items()} == {"inc1": 400, "inc2": 700, "inc3": 1}

@@ -15,9 +15,9 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from runtime_builders import NOW, note, playbook
 
-from tocsin_runtime import Address, BusUnavailableError, Connection, Decider, Delivery, SystemClock
-from tocsin_runtime.bus import connection as connection_module
+from tocsin_runtime import Address, Connection, Decider, Delivery, SystemClock
 from tocsin_runtime.bus.consume import Consumer
+from tocsin_runtime.bus.errors import NotAllowedError
 from tocsin_runtime.bus.follow import Follower
 from tocsin_runtime.bus.log import IncidentLog
 from tocsin_runtime.bus.provision import assert_promises, ensure_consumer, ensure_streams, provision
@@ -25,18 +25,45 @@ from tocsin_runtime.bus.timers import Timers
 from tocsin_runtime.identities import IDENTITIES, permissions, users
 from tocsin_runtime.playbooks import push
 from tocsin_runtime.topology import CONSUMERS, STREAMS, ConsumerSpec, consumers_of
-from tocsin_schemas import COMMANDS, INCIDENT_EVENTS, Envelope, Event, Payload, caused_by
-from tocsin_schemas.commands import AddNote
+from tocsin_schemas import COMMANDS, INCIDENT_EVENTS, Command, DeadLettered, Envelope, Event, Payload, caused_by, decode
+from tocsin_schemas.commands import (
+    Acknowledge,
+    AddNote,
+    AddResponder,
+    ApproveAction,
+    AssignRole,
+    Decline,
+    Escalate,
+    LiftOverride,
+    LiftSilence,
+    Link,
+    Merge,
+    OverrideOnCall,
+    ReleaseSeverity,
+    Reopen,
+    Resolve,
+    RunAction,
+    SetSeverity,
+    Silence,
+    Split,
+    StateImpact,
+    StopAutomation,
+    TakeOver,
+    Update,
+)
+from tocsin_schemas.events import ORDER_EVENTS
 from tocsin_schemas.subjects import (
     ALERTS,
     DEADLETTERS,
     INCIDENTS,
+    ORDERS,
     PLAYBOOKS,
     alert_subject,
     command_subject,
     deadletter_subject,
     incident_subject,
     metrics_subject,
+    order_subject,
     playbook_subject,
     timer_at_subject,
     timer_due_subject,
@@ -44,6 +71,13 @@ from tocsin_schemas.subjects import (
 from tocsin_testkit.nats import NatsServer
 
 SERVICES = ("detector", "escalator", "remediator", "notifier", "recorder")
+PEOPLE = ("viewer", "responder", "commander", "admin")
+RESPONDERS: tuple[type[Command], ...] = (
+    Acknowledge, TakeOver, Decline, AddNote, Update, StateImpact, Escalate, AddResponder, SetSeverity, ReleaseSeverity,
+    Resolve, Reopen, Split, Link, AssignRole, Silence, LiftSilence, OverrideOnCall, LiftOverride, ApproveAction,
+    StopAutomation,
+)  # fmt: skip
+COMMANDERS: tuple[type[Command], ...] = (Merge, RunAction)
 PASSWORDS = {name: f"secret-{name}" for name in IDENTITIES}
 
 SUBJECTS: Mapping[str, tuple[str, ...]] = {
@@ -53,9 +87,11 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
         )
         for service in ("escalator", "remediator", "notifier", "recorder")
     },
+    "standing orders": tuple(order_subject(event) for event in ORDER_EVENTS),
     "alerts": (alert_subject("CheckoutErrors"),),
     "samples": (metrics_subject("shop"),),
-    "commands": tuple(command_subject(command) for command in COMMANDS.values()),
+    "commands of responders": tuple(command_subject(command) for command in RESPONDERS),
+    "commands of commanders": tuple(command_subject(command) for command in COMMANDERS),
     "playbooks": (playbook_subject("shop"),),
     "timers of the escalator": (timer_at_subject("escalator", "inc1", "ack"),),
     "timers of others": (timer_at_subject("remediator", "inc1", "ack"),),
@@ -64,7 +100,7 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "anything else": ("tocsin.nowhere", "tocsin.incidents.inc1.escalator", "foreign", "_INBOX_escalator.x", "_INBOX.x"),
     "deleting streams": tuple(f"$JS.API.STREAM.{verb}.{s.name}" for s in STREAMS for verb in ("DELETE", "UPDATE")),
     "deleting messages": tuple(f"$JS.API.STREAM.MSG.DELETE.{s.name}" for s in STREAMS),
-    "purging the log": ("$JS.API.STREAM.PURGE.INCIDENTS", "$JS.API.STREAM.PURGE.PLAYBOOKS"),
+    "purging the log": tuple(f"$JS.API.STREAM.PURGE.{name}" for name in ("INCIDENTS", "PLAYBOOKS", "ORDERS")),
     "purging timers": ("$JS.API.STREAM.PURGE.TIMERS",),
     "deleting consumers": tuple(f"$JS.API.CONSUMER.DELETE.{c.stream}.{c.name}" for c in CONSUMERS),
     "making streams of any name": ("$JS.API.STREAM.CREATE.OTHER",),
@@ -81,8 +117,9 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
     },
     "reading the log": ("$JS.API.DIRECT.GET.INCIDENTS",),
     "reading to record": tuple(
-        f"$JS.API.DIRECT.GET.{name}" for name in ("ALERTS", "COMMANDS", "TIMERS", "PLAYBOOKS", "DEADLETTERS")
+        f"$JS.API.DIRECT.GET.{name}" for name in ("ALERTS", "COMMANDS", "TIMERS", "PLAYBOOKS", "ORDERS")
     ),
+    "reading dead letters": ("$JS.API.DIRECT.GET.DEADLETTERS",),
     "reading samples": ("$JS.API.DIRECT.GET.METRICS",),
     "reading otherwise": tuple(
         f"$JS.API.{what}"
@@ -92,20 +129,31 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "following a work queue": ("$JS.API.CONSUMER.CREATE.COMMANDS.mine", "$JS.API.CONSUMER.MSG.NEXT.COMMANDS.mine"),
 }
 
+ALL_COMMANDS = {"commands of responders", "commands of commanders"}
 ALLOWED: Mapping[str, set[str]] = {
     "detector": {"alerts"},
-    "escalator": {"events of the escalator", "timers of the escalator", "purging timers", "reading the log"},
+    "escalator": {
+        "events of the escalator",
+        "standing orders",
+        "timers of the escalator",
+        "purging timers",
+        "reading the log",
+    },
     "remediator": {"events of the remediator", "reading the log"},
     "notifier": {"events of the notifier", "reading the log"},
     "recorder": {"events of the recorder", "reading the log"},
-    "operator": {"commands", "playbooks", "alerts", "reading the log", "reading to record"},
+    "operator": {*ALL_COMMANDS, "playbooks", "alerts", "reading the log", "reading dead letters", "reading to record"},
     "source": {"alerts", "samples"},
+    "viewer": {"reading the log", "reading dead letters"},
+    "responder": {"commands of responders", "reading the log", "reading dead letters"},
+    "commander": {*ALL_COMMANDS, "reading the log", "reading dead letters"},
+    "admin": {*ALL_COMMANDS, "playbooks", "alerts", "reading the log", "reading dead letters", "reading to record"},
 }
 
 
 def may(identity: str, what: str) -> bool:
     own = {f"{kind} of the {identity}" for kind in ("dead letters", "work", "consumers", "acknowledgements")}
-    return what in ALLOWED[identity] | own
+    return what in ALLOWED[identity] | (set() if identity in PEOPLE else own)
 
 
 @pytest.fixture(scope="module")
@@ -189,10 +237,68 @@ async def test_nobody_listens_to_others(server: NatsServer, identity: str) -> No
     assert refused == {subject.lower() for subject in others}
 
 
-def test_only_the_operator_gives_commands_and_only_the_remediator_acts() -> None:
-    for identity in set(IDENTITIES) - {"operator"}:
+def test_only_people_give_commands_and_the_matrix_knows_each_command() -> None:
+    for identity in set(IDENTITIES) - {"operator", *PEOPLE}:
         assert not any(subject.startswith("tocsin.commands") for subject in permissions(identity)["publish"]["allow"])
-    assert len(SUBJECTS["commands"]) == len(COMMANDS)
+    assert {*RESPONDERS, *COMMANDERS} == set(COMMANDS.values())
+    assert len(RESPONDERS) + len(COMMANDERS) == len(COMMANDS)
+
+
+@pytest.mark.parametrize("identity", PEOPLE)
+async def test_each_command_is_taken_from_who_may_give_it_and_refused_at_once_to_others(
+    server: NatsServer, everything: Connection, identity: str
+) -> None:
+    """Refused is an answer, not a silence: nothing waits for one that never comes."""
+    allowed = [] if identity == "viewer" else [*RESPONDERS] if identity == "responder" else [*RESPONDERS, *COMMANDERS]
+    taken = []
+    async with connected_as(server, identity) as connection:
+        for command in COMMANDS.values():
+            try:
+                await connection.publish_raw(command_subject(command), b"{}", {})
+            except NotAllowedError:
+                continue
+            taken.append(command)
+        assert connection.is_connected
+    assert set(taken) == set(allowed)
+    assert (await everything.request("$JS.API.STREAM.INFO.COMMANDS"))["state"]["messages"] == len(allowed)
+
+
+@pytest.mark.usefixtures("everything")
+async def test_a_command_on_the_subject_of_another_is_parked_and_not_carried_out(server: NatsServer) -> None:
+    """A responder may write notes. A merge that is sent as a note is no note."""
+    seen: list[str] = []
+
+    async def handle(batch: Sequence[Delivery[Payload]]) -> None:
+        seen.extend(delivery.envelope.id for delivery in batch)
+
+    by = note("a").data.by
+    merge = caused_by("c", 0, "cli", "inc1", NOW, Merge(incident="inc1", into="inc2", by=by))
+    honest = caused_by("d", 0, "cli", "inc1", NOW, AddNote(incident="inc1", text="looking", by=by))
+    async with connected_as(server, "responder") as responder:
+        for envelope in (merge, honest):
+            await responder.publish(command_subject(AddNote), envelope)
+    async with connected_as(server, "escalator") as connection:
+        consumer = Consumer(connection, next(c for c in CONSUMERS if c.name == "escalator-commands"), handle)
+        await consumer.start()
+        async with asyncio.timeout(10):
+            while not (seen and await connection.last_sequence("DEADLETTERS")):
+                await asyncio.sleep(0.02)
+        await consumer.stop()
+    assert seen == [honest.id]
+    async with connected_as(server, "maker") as maker:
+        parked = await maker.client.jetstream().get_msg("DEADLETTERS", 1)
+    letter = decode(parked.headers, parked.data or b"").data
+    assert isinstance(letter, DeadLettered)
+    assert letter.headers["ce-id"] == merge.id
+    assert letter.reason == "refused: Merge does not belong on tocsin.commands.escalator.add_note"
+
+
+@pytest.mark.parametrize("identity", ["viewer", "responder", "commander"])
+async def test_people_make_no_streams(server: NatsServer, identity: str) -> None:
+    async with connected_as(server, identity) as connection:
+        for stream in STREAMS:
+            with pytest.raises(NotAllowedError):
+                await connection.request(f"$JS.API.STREAM.CREATE.{stream.name}", b"{}")
 
 
 # --- what each needs --------------------------------------------------------------------------------------------------
@@ -296,6 +402,10 @@ FOLLOWED = [
     ("escalator", "PLAYBOOKS", PLAYBOOKS), ("remediator", "PLAYBOOKS", PLAYBOOKS), ("notifier", "PLAYBOOKS", PLAYBOOKS),
     ("recorder", "INCIDENTS", INCIDENTS), ("recorder", "DEADLETTERS", DEAD), ("recorder", "PLAYBOOKS", PLAYBOOKS),
     ("operator", "INCIDENTS", INCIDENTS), ("operator", "DEADLETTERS", DEAD), ("operator", "PLAYBOOKS", PLAYBOOKS),
+    ("escalator", "ORDERS", ORDERS), ("recorder", "ORDERS", ORDERS), ("operator", "ORDERS", ORDERS),
+    ("remediator", "ORDERS", ORDERS), ("notifier", "ORDERS", ORDERS),
+    ("viewer", "INCIDENTS", INCIDENTS), ("viewer", "DEADLETTERS", DEAD), ("viewer", "PLAYBOOKS", PLAYBOOKS),
+    ("viewer", "ORDERS", ORDERS), ("responder", "PLAYBOOKS", PLAYBOOKS), ("commander", "PLAYBOOKS", PLAYBOOKS),
 ]  # fmt: skip
 
 
@@ -323,8 +433,10 @@ async def test_what_an_identity_follows_it_is_shown(
 
 
 @pytest.mark.usefixtures("everything")
-async def test_the_operator_pushes_playbooks_and_gives_commands(server: NatsServer) -> None:
-    async with connected_as(server, "operator") as connection:
+@pytest.mark.parametrize("identity", ["operator", "admin"])
+async def test_the_operator_and_admins_push_playbooks_and_give_commands(server: NatsServer, identity: str) -> None:
+    async with connected_as(server, identity) as connection:
+        await ensure_streams(connection)
         _, was_published = await push(connection, playbook(), source="p")
         assert was_published
         command = AddNote(incident="inc1", by=note("a").data.by, text="looking")
@@ -334,7 +446,7 @@ async def test_the_operator_pushes_playbooks_and_gives_commands(server: NatsServ
 
 
 @pytest.mark.usefixtures("everything")
-@pytest.mark.parametrize("identity", ["detector", "source", "operator"])
+@pytest.mark.parametrize("identity", ["detector", "source", "operator", "admin"])
 async def test_alerts_are_published_in_batches(server: NatsServer, identity: str) -> None:
     async with connected_as(server, identity) as connection:
         places = await connection.publish_all([(alert_subject("r"), note(f"{identity}{n}")) for n in range(3)])
@@ -345,15 +457,25 @@ async def test_alerts_are_published_in_batches(server: NatsServer, identity: str
 
 
 @pytest.mark.usefixtures("everything")
-async def test_a_forbidden_write_fails_and_writes_nothing(
-    server: NatsServer, everything: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection_module, "WRITE_TIMEOUT", 0.2)
+async def test_a_forbidden_write_fails_and_writes_nothing(server: NatsServer, everything: Connection) -> None:
     async with connected_as(server, "notifier") as connection:
-        with pytest.raises(BusUnavailableError):
-            await connection.publish_raw(incident_subject("inc1", type(note("x").data)), b"{}", {}, attempts=1)
+        with pytest.raises(NotAllowedError):
+            await connection.publish_raw(incident_subject("inc1", type(note("x").data)), b"{}", {})
         assert connection.is_connected
     assert (await everything.request("$JS.API.STREAM.INFO.INCIDENTS"))["state"]["messages"] == 0
+
+
+@pytest.mark.usefixtures("everything")
+async def test_a_refusal_ends_what_was_refused_and_nothing_else(server: NatsServer) -> None:
+    async with connected_as(server, "responder") as connection:
+        allowed, refused = command_subject(AddNote), command_subject(Merge)
+        asked = [allowed, refused, allowed, refused]
+        answers = await asyncio.gather(*(connection.request(each, b"{}") for each in asked), return_exceptions=True)
+    assert [str(each) for each in answers if isinstance(each, NotAllowedError)] == [
+        f"{refused}: nats does not allow it",
+        f"{refused}: nats does not allow it",
+    ]
+    assert sum(isinstance(each, dict) and "seq" in each for each in answers) == 2
 
 
 async def test_a_stream_cannot_be_changed_by_declaring_it_otherwise(server: NatsServer, everything: Connection) -> None:

@@ -160,3 +160,20 @@ async def test_a_listener_that_fails_is_seen_by_the_supervisor(connection: Conne
             while playbooks.failed is None:  # simple is enough here
                 await asyncio.sleep(0.01)
         assert isinstance(playbooks.failed, KeyError)
+
+
+async def test_a_copy_of_an_old_message_does_not_bring_its_text_back_and_a_push_of_it_does(
+    connection: Connection,
+) -> None:
+    """Whoever may read the stream can have the server repeat what is in it, once the stream has forgotten its id."""
+    first, _ = await push(connection, ONE, source="small.yaml")
+    second, _ = await push(connection, TWO, source="small.yaml")
+    stored = await connection.client.jetstream().get_msg("PLAYBOOKS", 1)
+    headers = {name: value for name, value in (stored.headers or {}).items() if name != "Nats-Msg-Id"}
+    await connection.publish_raw(playbook_subject("small"), stored.data or b"", headers)
+    async with following(connection) as playbooks:
+        await until(playbooks, 3)
+        assert playbooks.head("small") == second
+        await push(connection, ONE, source="small.yaml")
+        await until(playbooks, 4)
+        assert playbooks.head("small") == first

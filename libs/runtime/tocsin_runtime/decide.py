@@ -41,6 +41,7 @@ Guard = Literal["own", "all"]
 
 _ATTEMPTS = 10
 _KEPT = 20_000
+_READ_AT_ONCE = 32
 
 
 class Fold(Protocol[S]):
@@ -210,6 +211,10 @@ class Work(Generic[S]):
     def touched(self) -> Iterable[str]:
         return self._state.keys()
 
+    def read(self) -> dict[str, Known[S]]:
+        """Each incident as it was read."""
+        return self._base
+
     def after(self, stored: Sequence[tuple[Envelope[Event], ...]]) -> dict[str, tuple[Known[S], Known[S]]]:
         """By incident: the state that now stands, and how far the log has been read without a gap."""
         states: dict[str, tuple[Known[S], Known[S]]] = {}
@@ -222,6 +227,10 @@ class Work(Generic[S]):
             read_up_to = after if gapless else replace(self._base[incident], read_at=-math.inf)
             states[incident] = (after, read_up_to)
         return states
+
+
+class _TooMuchAtOnceError(Exception):
+    """What was decided together does not fit into one append."""
 
 
 @dataclass
@@ -239,6 +248,8 @@ class Decider(Generic[S]):
     clock: Clock
     reads: Guard = "own"
     _states: "OrderedDict[str, Known[S]]" = field(default_factory=OrderedDict)
+    _refused: dict[str, Known[S]] = field(default_factory=dict)
+    """What the last append that was refused was decided on."""
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)  # a replica must not race against itself
 
     # --- states -------------------------------------------------------------------------------------------------------
@@ -315,7 +326,7 @@ class Decider(Generic[S]):
         return Decided(state, tuple(work.stored[event.id] for event in added))
 
     async def many(self, inputs: Sequence[T], decide: Callable[[Work[S], T], Awaitable[None]]) -> dict[str, Known[S]]:
-        """Decide on all inputs and append everything at once; one by one where that is refused.
+        """Decide on all inputs and append everything at once; by halves, down to one by one, where that is refused.
 
         The answer is each changed incident as it stands now. Raises BusUnavailableError when the log cannot be
         reached; what was appended until then is known by its causes when the inputs come again.
@@ -329,18 +340,39 @@ class Decider(Generic[S]):
     ) -> dict[str, Known[S]]:
         try:
             return await self._attempt(inputs, decide)
+        except _TooMuchAtOnceError:
+            log.debug("deciding by halves: one append does not hold it", service=self.service, inputs=len(inputs))
         except (LostRaceError, AlreadyInLogError) as refusal:
             LOST_RACES.labels(self.service).inc()
-            log.debug("deciding again, one by one", service=self.service, reason=str(refusal))
+            log.debug("deciding again, by halves", service=self.service, inputs=len(inputs), reason=str(refusal))
+        if len(inputs) <= 1:
+            return await self._until_it_holds(inputs, decide)
+        await self._read_what_was_missed()
         changed: dict[str, Known[S]] = {}
-        for given in inputs:
-            changed.update(await self._until_it_holds(given, decide))
+        middle = len(inputs) // 2
+        for half in (inputs[:middle], inputs[middle:]):
+            changed.update(await self._decide_all(half, decide))
         return changed
 
-    async def _until_it_holds(self, given: T, decide: Callable[[Work[S], T], Awaitable[None]]) -> dict[str, Known[S]]:
+    async def _read_what_was_missed(self) -> None:
+        """Read on what was refused, many at a time. Should the log have lost its end, all of it is refused again, and
+        read anew one by one.
+        """
+        slots = asyncio.Semaphore(_READ_AT_ONCE)
+
+        async def read(incident: str, known: Known[S]) -> None:
+            async with slots:
+                await self.read_on(incident, known)
+
+        refused, self._refused = self._refused, {}
+        await asyncio.gather(*(read(incident, known) for incident, known in refused.items()))
+
+    async def _until_it_holds(
+        self, inputs: Sequence[T], decide: Callable[[Work[S], T], Awaitable[None]]
+    ) -> dict[str, Known[S]]:
         for attempt in range(_ATTEMPTS):
             try:
-                return await self._attempt([given], decide)
+                return await self._attempt(inputs, decide)
             except (LostRaceError, AlreadyInLogError):
                 LOST_RACES.labels(self.service).inc()
                 if attempt:
@@ -353,7 +385,10 @@ class Decider(Generic[S]):
         changed: dict[str, Known[S]] = {}
         work = Work(self, self.clock.now())
         for given in inputs:
+            before = work.size
             await decide(work, given)
+            if before and work.size > MAX_BATCH:
+                raise _TooMuchAtOnceError
             if work.size > MAX_BATCH // 2:
                 changed.update(await self._commit(work))
                 work = Work(self, self.clock.now())
@@ -365,6 +400,7 @@ class Decider(Generic[S]):
         try:
             stored = await self.log.append(appends)
         except (LostRaceError, AlreadyInLogError, BusUnavailableError):
+            self._refused = work.read()
             for incident in work.touched():
                 self.forget(incident)
             raise

@@ -1,38 +1,58 @@
-"""Who may say what on NATS: one identity a service, everything that is not allowed is denied.
+"""Who may say what on NATS: one identity a service, one for each access of people; everything else is denied.
 
 The subject is the permission. A service may publish where its name stands, ask about its own consumers, and read
-what it needs; none may delete or edit a stream. From this table come the users of the embedded server and the
-configuration that `tocsin nats-config` prints for a server of your own.
+what it needs; none may delete or edit a stream. People send the commands that their access allows
+(`tocsin_playbook.access`) and read what came of them. From this table come the users of the embedded server
+and the configuration that `tocsin nats-config` prints for a server of your own.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+from tocsin_playbook.access import ACCESSES, LEAST_ACCESS, includes
+from tocsin_playbook.model.oncall import Access
 from tocsin_runtime.topology import CONSUMERS, STREAMS
-from tocsin_schemas.subjects import ALERTS, PLAYBOOKS
+from tocsin_schemas.subjects import ALERTS, PLAYBOOKS, command_subject
 
 __all__ = ["IDENTITIES", "permissions", "users"]
 
+_PEOPLE_FOLLOW = ("INCIDENTS", "DEADLETTERS", "PLAYBOOKS", "ORDERS")
 _FOLLOWED: Mapping[str, tuple[str, ...]] = {
     "detector": ("ALERTS", "PLAYBOOKS"),
-    "escalator": ("INCIDENTS", "PLAYBOOKS"),
-    "remediator": ("PLAYBOOKS",),
-    "notifier": ("PLAYBOOKS",),
-    "recorder": ("INCIDENTS", "DEADLETTERS", "PLAYBOOKS"),
-    "operator": ("INCIDENTS", "DEADLETTERS", "PLAYBOOKS"),
+    "escalator": ("INCIDENTS", "PLAYBOOKS", "ORDERS"),
+    "remediator": ("PLAYBOOKS", "ORDERS"),
+    "notifier": ("PLAYBOOKS", "ORDERS"),
+    "recorder": ("INCIDENTS", "DEADLETTERS", "PLAYBOOKS", "ORDERS"),
+    "operator": _PEOPLE_FOLLOW,
     "source": (),
+    **dict.fromkeys(ACCESSES, _PEOPLE_FOLLOW),
 }
 
+
+def _commands(access: Access) -> tuple[str, ...]:
+    return tuple(command_subject(command) for command, least in LEAST_ACCESS.items() if includes(access, least))
+
+
+_ADMIN_SAYS = ("tocsin.commands.*.*", PLAYBOOKS, ALERTS)
 _SAYS: Mapping[str, tuple[str, ...]] = {
     "detector": (ALERTS,),
-    "escalator": ("tocsin.incidents.*.escalator.*", "tocsin.timers.at.escalator.*", "$JS.API.STREAM.PURGE.TIMERS"),
+    "escalator": (
+        "tocsin.incidents.*.escalator.*",
+        "tocsin.orders.escalator.*",
+        "tocsin.timers.at.escalator.*",
+        "$JS.API.STREAM.PURGE.TIMERS",
+    ),
     "remediator": ("tocsin.incidents.*.remediator.*",),
     "notifier": ("tocsin.incidents.*.notifier.*",),
     "recorder": ("tocsin.incidents.*.recorder.*",),
-    "operator": ("tocsin.commands.*.*", PLAYBOOKS, ALERTS),
+    "operator": _ADMIN_SAYS,
     "source": (ALERTS, "tocsin.metrics.*"),
+    **{access: _commands(access) for access in ACCESSES},
+    "admin": _ADMIN_SAYS,
 }
 
+_ADMIN_READS = ("ALERTS", "INCIDENTS", "COMMANDS", "TIMERS", "PLAYBOOKS", "ORDERS", "DEADLETTERS")
+_PEOPLE_READ = ("INCIDENTS", "DEADLETTERS")
 _READS: Mapping[str, tuple[str, ...]] = {
     "detector": (),
     "escalator": ("INCIDENTS",),
@@ -40,20 +60,31 @@ _READS: Mapping[str, tuple[str, ...]] = {
     "notifier": ("INCIDENTS",),
     "recorder": ("INCIDENTS",),
     # To record them. Getting messages takes nothing away, also from a work queue; samples are not recorded.
-    "operator": ("ALERTS", "INCIDENTS", "COMMANDS", "TIMERS", "PLAYBOOKS", "DEADLETTERS"),
+    "operator": _ADMIN_READS,
     "source": (),
+    # What came of a command. Not COMMANDS: the server answers wherever the question says, so whoever could put anything
+    # there and get it again could have it written anywhere.
+    **dict.fromkeys(ACCESSES, _PEOPLE_READ),
+    "admin": _ADMIN_READS,
 }
 """Streams whose messages it may get by sequence, subject or time."""
 
+_MAKES_STREAMS = frozenset(_SAYS) - frozenset(ACCESSES) | {"admin"}
+"""Who finds the streams missing and may make them, as they are in the table."""
+
 IDENTITIES: tuple[str, ...] = tuple(_SAYS)
-"""The five services, the operator (command line, console) and a source of foreign alerts."""
+"""The five services, the operator (who may do what an admin may), a source of foreign alerts, and people by access."""
 
 
 def permissions(identity: str) -> dict[str, Any]:
     """What this identity may publish and subscribe to, as nats-server's configuration has it."""
-    publish = [*_SAYS[identity], f"tocsin.deadletters.{identity}"]
+    publish = [*_SAYS[identity]]
+    if identity not in ACCESSES:
+        publish.append(f"tocsin.deadletters.{identity}")
     for stream in STREAMS:
-        publish += [f"$JS.API.STREAM.INFO.{stream.name}", f"$JS.API.STREAM.CREATE.{stream.name}"]
+        publish.append(f"$JS.API.STREAM.INFO.{stream.name}")
+        if identity in _MAKES_STREAMS:
+            publish.append(f"$JS.API.STREAM.CREATE.{stream.name}")
     for spec in CONSUMERS:
         if spec.service == identity:
             place = f"{spec.stream}.{spec.name}"

@@ -67,6 +67,7 @@ class Playbooks:
         self._texts: dict[PlaybookRef, str] = {}
         self._parsed: dict[PlaybookRef, Playbook] = {}
         self._heads: dict[str, PlaybookRef] = {}
+        self._taken: set[str] = set()
         self._on_change: list[Callable[[], None]] = []
 
     async def start(self) -> None:
@@ -114,8 +115,9 @@ class Playbooks:
     async def _on_events(self, events: Sequence[Envelope[Payload]]) -> None:
         for envelope in events:
             data = envelope.data
-            if not isinstance(data, PlaybookPublished):
-                continue
+            if not isinstance(data, PlaybookPublished) or envelope.id in self._taken:
+                continue  # a copy of what was published before puts nothing in force again: `push` makes a new id
+            self._taken.add(envelope.id)
             try:
                 read = loaded(data.text)
             except PlaybookError as error:

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -22,6 +23,7 @@ from tocsin_runtime.clock import Clock, SystemClock
 from tocsin_runtime.logs import configure_logging
 from tocsin_runtime.metrics import CONSUMER_SILENCE
 from tocsin_runtime.ops import OpsServer
+from tocsin_runtime.orders import Orders
 from tocsin_runtime.playbooks import Playbooks
 from tocsin_runtime.settings import ServiceSettings, SettingsError, load_settings
 from tocsin_runtime.telemetry import Telemetry
@@ -95,6 +97,11 @@ class Host(Generic[G]):
         follower = self._bus.follower(stream, filters, on_events, after=after, gather=gather)
         self._followers.append(follower)
         return follower
+
+    @cached_property
+    def orders(self) -> Orders:
+        """The standing orders of people. A service whose `build` asks for them follows them from its start on."""
+        return Orders(self.follow)
 
     def background(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Run this for as long as the service lives. If it ends by an exception, the service ends."""

@@ -103,6 +103,12 @@ STREAMS: tuple[StreamSpec, ...] = (
         append_only=True,
     ),
     StreamSpec(
+        "ORDERS",
+        (subjects.ORDERS,),
+        "Silences and overrides of people's, for good: which were in force when, is part of the story",
+        append_only=True,
+    ),
+    StreamSpec(
         "DEADLETTERS",
         (subjects.DEADLETTERS,),
         "What could not be handled, and why",
@@ -156,6 +162,7 @@ CONSUMERS: tuple[ConsumerSpec, ...] = (
         _facts(
             facts.IncidentOpened,
             facts.SeverityChanged,
+            facts.ImpactStated,
             facts.IncidentEscalated,
             facts.IncidentAcknowledged,
             facts.IncidentMonitoring,
@@ -204,6 +211,13 @@ CONSUMERS: tuple[ConsumerSpec, ...] = (
             facts.VerificationFailed,
             facts.RunbookFinished,
             facts.AutomationStopped,
+            facts.StatusUpdated,
+            facts.RoleAssigned,
+            facts.TargetNeared,
+            facts.ResponderAnswered,
+            facts.ResponderDeclined,
+            facts.ResponderAdded,
+            facts.WarRoomRequested,
         ),
         "What people must hear of",
         workers=256,  # what really limits is inside: so many at a time for each channel

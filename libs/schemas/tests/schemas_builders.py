@@ -59,6 +59,7 @@ def with_value(document: Json, place: Place, value: Json) -> Json:
 
 # --- any payload ------------------------------------------------------------------------------------------------------
 
+_LONGEST = 400
 _SAFE = st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Zl", "Zp"))
 ANY_TEXT = st.text(_SAFE, min_size=1, max_size=40)
 """What may stand in an attribute."""
@@ -88,7 +89,7 @@ def _any(annotation: Any, metadata: tuple[Any, ...] = ()) -> st.SearchStrategy[A
     if origin is Literal:
         return st.sampled_from(arguments)
     if origin is tuple:
-        return st.lists(_any(arguments[0]), max_size=3).map(tuple)
+        return st.lists(_any(arguments[0]), min_size=_limits(metadata).get("min_length", 0), max_size=3).map(tuple)
     if origin is dict:
         return st.dictionaries(_any(arguments[0]), _any(arguments[1]), max_size=3)
     return _plain(annotation, _limits(metadata))
@@ -106,12 +107,13 @@ def _plain(kind: Any, limits: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     if issubclass(kind, BaseModel):
         return any_of(kind)
     if kind is str and (pattern := limits.get("pattern")):
-        return st.from_regex(pattern.removeprefix("^").removesuffix("$"), fullmatch=True)
+        whole = pattern.removeprefix("^").removesuffix("$")
+        return st.from_regex(whole, fullmatch=True, alphabet=_SAFE).filter(lambda text: len(text) <= _LONGEST)
     return {
         str: st.text(_SAFE, min_size=limits.get("min_length", 0), max_size=min(limits.get("max_length", 40), 40)),
         bool: st.booleans(),
         int: st.integers(limits.get("ge", 0), limits.get("le", 2**53)),
-        float: st.floats(allow_nan=False, allow_infinity=False),
+        float: st.floats(limits.get("ge"), limits.get("le"), allow_nan=False, allow_infinity=False),
         timedelta: st.timedeltas(timedelta(microseconds=1), limits.get("le", timedelta(days=30))),
     }[kind]
 

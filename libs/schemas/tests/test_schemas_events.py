@@ -14,6 +14,7 @@ from tocsin_schemas import (
     COMMANDS,
     EVENTS,
     INCIDENT_EVENTS,
+    ORDER_EVENTS,
     PAYLOADS,
     SIGNALS,
     EnvelopeError,
@@ -26,7 +27,7 @@ from tocsin_schemas import signals as signals_module
 from tocsin_schemas.payload import Command, Event
 
 SERVICES = {"detector", "escalator", "remediator", "notifier", "recorder"}
-STATES = {"DeadlineSet", "IncidentMonitoring", "ActionOutcomeUnknown"}
+STATES = {"DeadlineSet", "SilenceSet", "OverrideSet", "IncidentMonitoring", "ActionOutcomeUnknown"}
 """Facts whose last word is no regular participle."""
 
 FREE = {("tocsin.PlaybookPublished.v1", "text"), ("tocsin.DeadLettered.v1", "payload_base64")}
@@ -70,7 +71,7 @@ def test_no_type_is_forgotten_in_the_tables(module: object) -> None:
 
 def test_the_tables_share_no_type() -> None:
     assert len(PAYLOADS) == len(EVENTS) + len(COMMANDS) + len(SIGNALS)
-    assert [*EVENTS.values()] == [*ALERT_EVENTS, *INCIDENT_EVENTS]
+    assert [*EVENTS.values()] == [*ALERT_EVENTS, *INCIDENT_EVENTS, *ORDER_EVENTS]
 
 
 @pytest.mark.parametrize("model", OWNED, ids=lambda model: model.__name__)

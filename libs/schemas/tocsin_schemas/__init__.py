@@ -6,9 +6,9 @@ NATS, `subjects` builds and reads subjects, `ids` derives every id from its caus
 
 from tocsin_schemas.commands import COMMANDS
 from tocsin_schemas.envelope import PAYLOADS, Envelope, EnvelopeError, caused_by, decode, encode
-from tocsin_schemas.events import ALERT_EVENTS, EVENTS, INCIDENT_EVENTS
+from tocsin_schemas.events import ALERT_EVENTS, EVENTS, INCIDENT_EVENTS, ORDER_EVENTS
 from tocsin_schemas.labels import Labels
-from tocsin_schemas.parts import Actor, DeadlineKind, GroupedAlert, PlaybookRef, Role, RunbookOutcome
+from tocsin_schemas.parts import Actor, DeadlineKind, GroupedAlert, Impact, PlaybookRef, Role, RunbookOutcome
 from tocsin_schemas.payload import Command, Event, Payload
 from tocsin_schemas.signals import SIGNALS, DeadLettered, PlaybookPublished, SamplesPushed, TimerDue
 
@@ -17,6 +17,7 @@ __all__ = [
     "COMMANDS",
     "EVENTS",
     "INCIDENT_EVENTS",
+    "ORDER_EVENTS",
     "PAYLOADS",
     "SIGNALS",
     "Actor",
@@ -27,6 +28,7 @@ __all__ = [
     "EnvelopeError",
     "Event",
     "GroupedAlert",
+    "Impact",
     "Labels",
     "Payload",
     "PlaybookPublished",

@@ -1,13 +1,12 @@
 """What people and programs may ask a service to do. Each is answered by an event that names it as its cause."""
 
 from datetime import timedelta
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from tocsin_schemas.labels import Labels
 from tocsin_schemas.moments import Moment
-from tocsin_schemas.parts import Actor, IncidentRef, Role
+from tocsin_schemas.parts import Actor, Fingerprint, Impact, IncidentRef, Role
 from tocsin_schemas.payload import Command, by_type
 from tocsin_schemas.text import Id, Line, Name, Text
 
@@ -35,6 +34,55 @@ class Resolve(_IncidentCommand):
     SLUG: ClassVar[str] = "resolve"
 
     notes: Text = ""
+    false_alarm: bool | None = Field(default=None, description="True: there was nothing")
+
+
+class Reopen(_IncidentCommand):
+    """It is not over."""
+
+    SLUG: ClassVar[str] = "reopen"
+
+    because: Line = ""
+
+
+class TakeOver(_IncidentCommand):
+    """I am on it, and I lead: acknowledges, and makes whoever asks the incident commander."""
+
+    SLUG: ClassVar[str] = "take_over"
+
+
+class Decline(_IncidentCommand):
+    """I was told and cannot take it: tell the next level now."""
+
+    SLUG: ClassVar[str] = "decline"
+
+    because: Line = ""
+
+
+class AddResponder(_IncidentCommand):
+    """Page this person, team or schedule too."""
+
+    SLUG: ClassVar[str] = "add_responder"
+
+    target: Annotated[Line, Field(pattern=r"^(person|team|schedule):.+$")]
+    because: Line = ""
+
+
+class Update(_IncidentCommand):
+    """Say how it stands."""
+
+    SLUG: ClassVar[str] = "update"
+
+    text: Annotated[Text, Field(min_length=1)]
+    status: Literal["investigating", "identified", "mitigating"] | None = None
+
+
+class StateImpact(_IncidentCommand):
+    """Say what it does to people; what is left out stays as it was known."""
+
+    SLUG: ClassVar[str] = "state_impact"
+
+    impact: Impact
 
 
 class Escalate(_IncidentCommand):
@@ -51,6 +99,39 @@ class SetSeverity(_IncidentCommand):
     SLUG: ClassVar[str] = "set_severity"
 
     severity: Name
+    because: Line = ""
+
+
+class ReleaseSeverity(_IncidentCommand):
+    """Let alerts, conditions and time change the severity again."""
+
+    SLUG: ClassVar[str] = "release_severity"
+
+
+class Merge(_IncidentCommand):
+    """This incident is a part of that one: people are told of that one only."""
+
+    SLUG: ClassVar[str] = "merge"
+
+    into: IncidentRef
+    because: Line = ""
+
+
+class Split(_IncidentCommand):
+    """Some alerts are an incident of their own; without any, an incident that was merged is one again."""
+
+    SLUG: ClassVar[str] = "split"
+
+    alerts: tuple[Fingerprint, ...] = Field(default=(), max_length=256)
+    because: Line = ""
+
+
+class Link(_IncidentCommand):
+    """Two incidents have to do with each other."""
+
+    SLUG: ClassVar[str] = "link"
+
+    other: IncidentRef
     because: Line = ""
 
 
@@ -71,24 +152,53 @@ class AddNote(_IncidentCommand):
     text: Annotated[Text, Field(min_length=1)]
 
 
-def _not_empty(match: Labels) -> Labels:
-    if not match:
-        raise ValueError("is empty, which would match everything")
-    return match
-
-
-class Silence(Command):
-    """Let alerts with these labels page nobody until then."""
-
+class _OrderCommand(Command):
     OWNER: ClassVar[str] = "escalator"
+
+    by: Actor
+
+
+class Silence(_OrderCommand):
+    """Let alerts that match page nobody for a while."""
+
     SLUG: ClassVar[str] = "silence"
 
-    match: Annotated[Labels, AfterValidator(_not_empty)] = Field(
-        description="All of these must be equal; an empty set is refused, for it would match everything"
+    match: tuple[Annotated[Line, Field(min_length=1)], ...] = Field(
+        min_length=1, max_length=20, description='Matchers such as service="shop" or pod=~"web-.*"; all must hold'
     )
+    begins_at: Moment | None = Field(default=None, description="None: at once")
     until: Moment
     because: Annotated[Line, Field(min_length=1)]
-    by: Actor
+
+
+class LiftSilence(_OrderCommand):
+    """End a silence before its time."""
+
+    SLUG: ClassVar[str] = "lift_silence"
+
+    silence: Id
+    because: Line = ""
+
+
+class OverrideOnCall(_OrderCommand):
+    """Let somebody else be on call for a while."""
+
+    SLUG: ClassVar[str] = "override_on_call"
+
+    schedule: Name
+    person: Name
+    begins_at: Moment | None = Field(default=None, description="None: at once")
+    until: Moment
+    because: Line = ""
+
+
+class LiftOverride(_OrderCommand):
+    """End an override before its time."""
+
+    SLUG: ClassVar[str] = "lift_override"
+
+    override: Id
+    because: Line = ""
 
 
 class _ActionCommand(Command):
@@ -125,7 +235,8 @@ class StopAutomation(_ActionCommand):
 
 COMMANDS: dict[str, type[Command]] = by_type(
     (
-        Acknowledge, Resolve, Escalate, SetSeverity, AssignRole, AddNote, Silence,
+        Acknowledge, Resolve, Reopen, TakeOver, Decline, AddResponder, Update, StateImpact, Escalate, SetSeverity,
+        ReleaseSeverity, Merge, Split, Link, AssignRole, AddNote, Silence, LiftSilence, OverrideOnCall, LiftOverride,
         ApproveAction, RunAction, StopAutomation,
     )
 )  # fmt: skip

@@ -14,6 +14,7 @@ from tocsin_schemas.parts import (
     DeadlineKind,
     Fingerprint,
     GroupedAlert,
+    Impact,
     IncidentRef,
     PlaybookRef,
     Role,
@@ -90,6 +91,9 @@ class IncidentOpened(_IncidentEvent):
     playbook: PlaybookRef
     started_at: Moment = Field(description="When the first alert's condition first held")
     previous: IncidentRef | None = Field(default=None, description="The incident this group had before")
+    day_number: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None, description="Which of the day's incidents it is, from 1; counted where its room is named by it"
+    )
 
 
 class AlertGrouped(_IncidentEvent):
@@ -121,11 +125,13 @@ class IncidentMuted(_IncidentEvent):
 
     SLUG: ClassVar[str] = "muted"
 
-    why: Literal["silence", "inhibition", "wait"]
-    name: Line = Field(description="What the playbook, or whoever asked for it, calls it")
+    why: Literal["silence", "inhibition", "wait", "merge", "correlation"]
+    name: Line = Field(
+        description="What the playbook, or whoever asked for it, calls it; of a merge, the other's title"
+    )
     because: Line = Field(default="", description="The reason that was given")
     explained_by: IncidentRef | None = Field(
-        default=None, description="The incident with the alert of which this one is a consequence"
+        default=None, description="The incident of which this one is a consequence, or a part"
     )
     until: Moment | None = Field(default=None, description="When it is looked at again; none: when the other ends")
 
@@ -145,9 +151,35 @@ class SeverityChanged(_IncidentEvent):
 
     before: Name
     after: Name
-    why: Literal["alert", "classification", "person", "time"]
+    why: Literal["alert", "classification", "person", "time", "merge", "released"]
     because: Line = ""
     by: Actor
+
+
+class SeverityReleased(_IncidentEvent):
+    """The severity that a person has set is no longer held: alerts, conditions and time may change it again."""
+
+    SLUG: ClassVar[str] = "severity_released"
+
+    by: Actor
+
+
+class ImpactStated(_IncidentEvent):
+    """What the incident does to people, as far as it is known: the playbook's conditions are asked again."""
+
+    SLUG: ClassVar[str] = "impact_stated"
+
+    impact: Impact = Field(description="Everything that is known now, not only what is new")
+    by: Actor
+
+
+class OriginSuspected(_IncidentEvent):
+    """By the playbook's graph of services, this is where it comes from."""
+
+    SLUG: ClassVar[str] = "origin_suspected"
+
+    service: Name
+    because: Line
 
 
 class DeadlineSet(_IncidentEvent):
@@ -160,6 +192,17 @@ class DeadlineSet(_IncidentEvent):
     due_at: Moment
     level: Count | None = Field(default=None, description="The escalation level that is told, from 0")
     round: Count = 0
+    page: Id | None = Field(default=None, description="The page that is due to be repeated in the next way")
+
+
+class TargetNeared(_IncidentEvent):
+    """A response or resolution target comes near, and what it is for has not happened."""
+
+    SLUG: ClassVar[str] = "target_neared"
+
+    deadline: Id
+    target: Literal["acknowledge", "resolve"]
+    due_at: Moment = Field(description="When the target itself is due")
 
 
 class DeadlineMissed(_IncidentEvent):
@@ -183,9 +226,54 @@ class ResponderPaged(_IncidentEvent):
     round: Count = 0
     severity: Name
     reason: Literal[
-        "opened", "escalated", "reopened", "severity_raised", "automation_needs_you", "page_failed", "command"
+        "opened",
+        "escalated",
+        "reopened",
+        "severity_raised",
+        "automation_needs_you",
+        "page_failed",
+        "command",
+        "unanswered",
+        "added",
+        "declined",
     ]
     summary: Line = ""
+    way: Count | None = Field(
+        default=None, description="Which step of the person's own rules it uses, from 0; none: the first"
+    )
+    repeats: Id | None = Field(default=None, description="The page that was not answered, of which it is the next way")
+    each: bool | None = Field(default=None, description="Whether every person who is told so must answer")
+
+
+class ResponderAnswered(_IncidentEvent):
+    """One of several people who must each answer has; the incident is acknowledged when the last one has."""
+
+    SLUG: ClassVar[str] = "responder_answered"
+
+    person: Name
+    waiting_for: tuple[Name, ...] = Field(max_length=512)
+    by: Actor
+
+
+class ResponderDeclined(_IncidentEvent):
+    """Somebody who was told cannot take it: the next level is told at once, and they are not paged again."""
+
+    SLUG: ClassVar[str] = "responder_declined"
+
+    person: Name
+    because: Line = ""
+    by: Actor
+
+
+class ResponderAdded(_IncidentEvent):
+    """Somebody asked for more people."""
+
+    SLUG: ClassVar[str] = "responder_added"
+
+    target: Line = Field(description="person:NAME, team:NAME or schedule:NAME, as it was asked for")
+    people: tuple[Name, ...] = Field(max_length=512)
+    because: Line = ""
+    by: Actor
 
 
 class IncidentEscalated(_IncidentEvent):
@@ -195,7 +283,17 @@ class IncidentEscalated(_IncidentEvent):
 
     level: Count
     round: Count = 0
-    reason: Literal["unacknowledged", "unresolved", "page_failed", "automation_failed", "outcome_unknown", "command"]
+    reason: Literal[
+        "unacknowledged",
+        "unresolved",
+        "page_failed",
+        "automation_failed",
+        "outcome_unknown",
+        "command",
+        "declined",
+        "no_update",
+        "at_once",
+    ]
     targets: tuple[Line, ...] = Field(default=(), max_length=256)
     by: Actor
 
@@ -216,6 +314,28 @@ class RoleAssigned(_IncidentEvent):
 
     role: Role
     person: Name
+    by: Actor
+
+
+class WarRoomRequested(_IncidentEvent):
+    """The incident shall have a place of its own; the notifier makes it."""
+
+    SLUG: ClassVar[str] = "war_room_requested"
+
+    channel: Name
+    name: Line = Field(description="As the playbook names rooms, such as #incident-20240129-001")
+    invite: tuple[Line, ...] = Field(default=(), max_length=256)
+
+
+class StatusUpdated(_IncidentEvent):
+    """Somebody said how it stands: the next update is due one cadence later."""
+
+    SLUG: ClassVar[str] = "status_updated"
+
+    text: Text
+    status: Literal["investigating", "identified", "mitigating"] | None = Field(
+        default=None, description="How far the work is, where that was said"
+    )
     by: Actor
 
 
@@ -251,10 +371,11 @@ class IncidentResolved(_IncidentEvent):
 
     by: Actor
     notes: Text = ""
+    false_alarm: bool | None = Field(default=None, description="True: there was nothing")
 
 
 class IncidentReopened(_IncidentEvent):
-    """An alert of the group fired again soon after the incident was resolved."""
+    """An alert of the group fired again soon after the incident was resolved, or a person says that it is not over."""
 
     SLUG: ClassVar[str] = "reopened"
 
@@ -268,10 +389,98 @@ class IncidentClosed(_IncidentEvent):
     SLUG: ClassVar[str] = "closed"
 
 
+class AlertMoved(_IncidentEvent):
+    """One of the incident's alerts is part of another incident from now on; what is said of it later goes there."""
+
+    SLUG: ClassVar[str] = "alert_moved"
+
+    fingerprint: Fingerprint
+    episode: Id
+    rule: Name
+    to: IncidentRef
+
+
+class IncidentLinked(_IncidentEvent):
+    """The incident has to do with another."""
+
+    SLUG: ClassVar[str] = "linked"
+
+    other: IncidentRef
+    relation: Literal["absorbed", "absorbed_by", "split_from", "split_into", "related"]
+    because: Line = ""
+    by: Actor
+
+
 class CommandRejected(_IncidentEvent):
     """Somebody asked for something that cannot be; the reason says why."""
 
     SLUG: ClassVar[str] = "command_rejected"
+
+    command: Name
+    reason: Line
+    by: Actor
+
+
+# --- escalator: standing orders, which belong to no incident ----------------------------------------------------------
+
+
+class _OrderEvent(Event):
+    OWNER: ClassVar[str] = "escalator"
+
+
+class SilenceSet(_OrderEvent):
+    """Alerts that match page nobody for a while. They are still recorded, and the system's own are never muted."""
+
+    SLUG: ClassVar[str] = "silence_set"
+
+    silence: Id
+    match: tuple[Line, ...] = Field(
+        min_length=1, max_length=20, description='Matchers such as service="shop" or pod=~"web-.*"; all must hold'
+    )
+    begins_at: Moment
+    ends_at: Moment
+    because: Line
+    by: Actor
+
+
+class SilenceLifted(_OrderEvent):
+    """A silence is over before its time."""
+
+    SLUG: ClassVar[str] = "silence_lifted"
+
+    silence: Id
+    because: Line = ""
+    by: Actor
+
+
+class OverrideSet(_OrderEvent):
+    """Somebody else is on call for a while; wins over the playbook's layers and overrides, and over earlier ones."""
+
+    SLUG: ClassVar[str] = "override_set"
+
+    override: Id
+    schedule: Name
+    person: Name
+    begins_at: Moment
+    ends_at: Moment
+    because: Line = ""
+    by: Actor
+
+
+class OverrideLifted(_OrderEvent):
+    """An override is over before its time."""
+
+    SLUG: ClassVar[str] = "override_lifted"
+
+    override: Id
+    because: Line = ""
+    by: Actor
+
+
+class OrderRejected(_OrderEvent):
+    """Somebody asked for a silence or an override that cannot be; the reason says why."""
+
+    SLUG: ClassVar[str] = "order_rejected"
 
     command: Name
     reason: Line
@@ -404,6 +613,17 @@ class AutomationStopped(Event):
     because: Line = ""
 
 
+class RequestRefused(Event):
+    """Somebody asked the remediator for something that cannot be; the reason says why."""
+
+    OWNER: ClassVar[str] = "remediator"
+    SLUG: ClassVar[str] = "request_refused"
+
+    command: Name
+    reason: Line
+    by: Actor
+
+
 # --- notifier: messages ----------------------------------------------------------------------------------------------
 
 
@@ -468,10 +688,15 @@ INCIDENT_EVENTS: tuple[type[Event], ...] = (
     IncidentOpened, AlertGrouped, AlertCleared, SeverityChanged, DeadlineSet, DeadlineMissed, ResponderPaged,
     IncidentEscalated, IncidentAcknowledged, RoleAssigned, NoteAdded, IncidentMonitoring, IncidentResumed,
     IncidentResolved, IncidentReopened, IncidentClosed, IncidentMuted, IncidentUnmuted, CommandRejected,
+    SeverityReleased, ImpactStated, OriginSuspected, TargetNeared, ResponderAnswered, ResponderDeclined, ResponderAdded,
+    WarRoomRequested, StatusUpdated, AlertMoved, IncidentLinked,
     RunbookStarted, ActionProposed, ActionApproved, ActionClaimed, ActionSucceeded, ActionFailed,
     ActionOutcomeUnknown, ActionRefused, VerificationPassed, VerificationFailed, RunbookFinished, AutomationStopped,
+    RequestRefused,
     NotificationDelivered, NotificationFailed, StatusPagePublished, ReviewDrafted,
 )  # fmt: skip
 
-EVENTS: dict[str, type[Event]] = by_type((*ALERT_EVENTS, *INCIDENT_EVENTS))
+ORDER_EVENTS: tuple[type[Event], ...] = (SilenceSet, SilenceLifted, OverrideSet, OverrideLifted, OrderRejected)
+
+EVENTS: dict[str, type[Event]] = by_type((*ALERT_EVENTS, *INCIDENT_EVENTS, *ORDER_EVENTS))
 """Every event by its CloudEvents type."""

@@ -16,6 +16,7 @@ __all__ = [
     "DeadlineKind",
     "Fingerprint",
     "GroupedAlert",
+    "Impact",
     "IncidentRef",
     "Part",
     "PlaybookRef",
@@ -74,6 +75,9 @@ class DeadlineKind(StrEnum):
     WATCH = "watch"  # the alerts have stayed quiet long enough
     CLOSE = "close"  # the time in which a re-fire reopens the incident is over
     MUTE = "mute"  # what mutes the incident may be over
+    CONTACT = "contact"  # who was paged and has not answered is told in their next way
+    ACKNOWLEDGE_SOON = "acknowledge_soon"  # the response target comes near
+    RESOLVE_SOON = "resolve_soon"  # the resolution target comes near
 
 
 class Role(StrEnum):
@@ -83,6 +87,20 @@ class Role(StrEnum):
     TECHNICAL_LEAD = "technical_lead"
     COMMUNICATIONS_LEAD = "communications_lead"
     SUPPORT_LEAD = "support_lead"
+
+
+class Impact(Part):
+    """What is known of what an incident does to people. What is none is not known; nobody guesses."""
+
+    users_affected: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None, description="The share of users, from 0 to 1"
+    )
+    data_loss: bool | None = None
+    data_at_risk: bool | None = Field(default=None, description="Customer data")
+    security: bool | None = None
+    compliance: bool | None = None
+    workaround: bool | None = Field(default=None, description="There is one")
+    recent_deployment: bool | None = None
 
 
 class AutomationPolicy(StrEnum):

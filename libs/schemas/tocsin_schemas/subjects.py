@@ -17,6 +17,7 @@ __all__ = [
     "DEADLETTERS",
     "INCIDENTS",
     "METRICS",
+    "ORDERS",
     "PLAYBOOKS",
     "TIMERS_AT",
     "TIMERS_DUE",
@@ -29,6 +30,7 @@ __all__ = [
     "incident_filter",
     "incident_subject",
     "metrics_subject",
+    "order_subject",
     "parse_incident_subject",
     "playbook_subject",
     "service_log_filter",
@@ -45,6 +47,7 @@ TIMERS_AT = f"{ROOT}.timers.at.*.*"
 TIMERS_DUE = f"{ROOT}.timers.due.*.*"
 DEADLETTERS = f"{ROOT}.deadletters.*"
 PLAYBOOKS = f"{ROOT}.playbooks.*"
+ORDERS = f"{ROOT}.orders.*.*"
 
 ALERT_SHARDS = 64
 
@@ -98,6 +101,11 @@ def service_log_filter(incident: str, service: str) -> str:
 def command_subject(command: type[Command]) -> str:
     """Where this command is sent."""
     return f"{ROOT}.commands.{command.OWNER}.{command.SLUG}"
+
+
+def order_subject(event: type[Event]) -> str:
+    """Where this standing order, which belongs to no incident, is written."""
+    return f"{ROOT}.orders.{event.OWNER}.{event.SLUG}"
 
 
 def timer_at_subject(service: str, incident: str, deadline: str) -> str:

@@ -1,5 +1,6 @@
 """The escalator's handlers on a real log of incidents, without consumers: inputs are handed over, time is moved."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,15 +16,21 @@ from tocsin_escalator.audit import Audit
 from tocsin_escalator.core.fold import EscalatorFold
 from tocsin_escalator.half_written import HalfWritten
 from tocsin_escalator.handlers import Handlers
+from tocsin_escalator.orders import OrderHandlers
 from tocsin_playbook import Playbook, load
 from tocsin_runtime import BusUnavailableError, Connection, Decider, Delivery
 from tocsin_runtime.bus.delivery import Position
+from tocsin_runtime.bus.follow import Follower, OnEvents
 from tocsin_runtime.bus.log import IncidentLog
+from tocsin_runtime.orders import Orders
 from tocsin_runtime.playbooks import UnknownPlaybookError
 from tocsin_schemas import Command, Envelope, Event, Payload, PlaybookRef, TimerDue, caused_by
 from tocsin_schemas.ids import derive_id
+from tocsin_schemas.subjects import ORDERS
 
 EVERY = timedelta(seconds=60)
+ALL_CLOCKS = timedelta(days=1)
+"""As if audits were so rare that every clock must be set at once: tests need not wait for them."""
 
 
 class MovableClock:
@@ -102,17 +109,26 @@ class Answers:
 class Shell:
     """One replica: its own memory, the shared log."""
 
-    def __init__(self, connection: Connection, playbooks: ShelvedPlaybooks, clock: MovableClock) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        playbooks: ShelvedPlaybooks,
+        clock: MovableClock,
+        every: timedelta = ALL_CLOCKS,
+    ) -> None:
         self.log = IncidentLog(connection)
         self.clock, self.playbooks, self.shelf = clock, playbooks, AlarmShelf()
         self.decider = Decider(log=self.log, service="escalator", fold=EscalatorFold(), clock=clock)
         alarms = Alarms(self.shelf)  # type: ignore[arg-type]  # a double of Timers
-        rulebooks = Rulebooks(playbooks)  # type: ignore[arg-type]  # a double of Playbooks
+        self.connection = connection
+        self.orders = Orders(self._following)
+        rulebooks = Rulebooks(playbooks, self.orders)  # type: ignore[arg-type]  # a double of Playbooks
         explanations = Explanations(rulebooks)
         self.index = IncidentIndex(explanations)
         half_written = HalfWritten(clock)
-        self.handlers = Handlers(self.decider, rulebooks, self.index, explanations, alarms, clock, EVERY, half_written)
-        self.audit = Audit(self.handlers, EVERY)
+        self.handlers = Handlers(self.decider, rulebooks, self.index, explanations, alarms, clock, every, half_written)
+        self.order_handlers = OrderHandlers(self.orders, connection, self.handlers)
+        self.audit = Audit(self.handlers, self.order_handlers, EVERY)
         self._sequence = 0
 
     async def handle(self, *data: Payload, tries: int = 1, age: float = 0.0, name: str = "") -> list[float | None]:
@@ -126,7 +142,7 @@ class Shell:
         if isinstance(first, TimerDue):
             await self.handlers.on_timers(inputs)
         elif isinstance(first, Command):
-            await self.handlers.on_commands(inputs)
+            await self.order_handlers.on_commands(inputs)
         elif isinstance(first, Event) and first.OWNER == "detector":
             await self.handlers.on_alerts(inputs)
         else:
@@ -156,6 +172,17 @@ class Shell:
         """Let the index catch up."""
         read = [envelope for incident in incidents for envelope in await self.log.load(incident)]
         await self.index.on_events(sorted(read, key=lambda each: each.sequence))
+
+    async def follow_orders(self) -> list[Event]:
+        """Let the standing orders catch up; the answer is all of them."""
+        follower = self._following("ORDERS", (ORDERS,), self.orders._on_events)
+        await follower.start()
+        await asyncio.wait_for(follower.caught_up.wait(), 10)
+        await follower.stop()
+        return [envelope.data for envelope in self.orders.history()]
+
+    def _following(self, stream: str, filters: tuple[str, ...], on_events: OnEvents) -> Follower:
+        return Follower(self.connection, stream, filters, on_events, service="test")
 
     def _delivery(self, envelope: Envelope[Payload], answers: Answers, tries: int) -> Delivery[Payload]:
         self._sequence += 1

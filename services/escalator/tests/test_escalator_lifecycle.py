@@ -2,11 +2,15 @@
 
 import itertools
 
-from tocsin_escalator.core.incident import Phase
+from tocsin_escalator.core.incident import OVER, Phase
 from tocsin_escalator.core.lifecycle import DEADLINES, TABLE, Answer, Input, answer
+from tocsin_escalator.core.on_command import INCIDENT_COMMANDS
 from tocsin_schemas import DeadlineKind
 
-_PAGES = {Answer.OPEN, Answer.JOIN, Answer.TELL, Answer.MISS_AND_TELL, Answer.RAISE, Answer.ASK, Answer.REFRESH}
+_PAGES = {
+    Answer.OPEN, Answer.JOIN, Answer.TELL, Answer.MISS_AND_TELL, Answer.REPEAT, Answer.RAISE, Answer.ASK,
+    Answer.REFRESH, Answer.PAGE, Answer.CHANGE,
+}  # fmt: skip
 
 
 def test_every_pair_of_phase_and_input_is_decided() -> None:
@@ -20,7 +24,9 @@ def test_every_kind_of_deadline_is_an_input() -> None:
 
 def test_a_resolved_or_closed_incident_pages_for_nothing_but_a_reopening() -> None:
     for given in Input:
-        assert TABLE[Phase.RESOLVED, given] not in _PAGES
+        for phase in OVER:
+            paging = TABLE[phase, given] in _PAGES
+            assert not paging, (phase, given)
         assert TABLE[Phase.CLOSED, given] in (Answer.NOTHING, Answer.REJECT)
 
 
@@ -31,7 +37,7 @@ def test_a_watched_incident_is_not_escalated_by_the_clock() -> None:
 
 def test_a_command_is_always_answered() -> None:
     commands = list(Input)[list(Input).index(Input.ACKNOWLEDGE) :]
-    assert len(commands) == 6
+    assert len(commands) == len(INCIDENT_COMMANDS)
     assert all(TABLE[phase, given] is not Answer.NOTHING for phase in Phase for given in commands)
 
 

@@ -6,7 +6,7 @@ from escalator_world import World, fired, seconds
 
 from tocsin_escalator.core.on_outcome import concerns
 from tocsin_schemas import Event, RunbookOutcome
-from tocsin_schemas.commands import Acknowledge, Resolve
+from tocsin_schemas.commands import Acknowledge, AddResponder, Resolve
 from tocsin_schemas.events import (
     ActionOutcomeUnknown,
     ActionProposed,
@@ -190,3 +190,13 @@ def test_only_what_may_need_a_decision_is_decided_on() -> None:
     world = opened()
     assert all(world.report(event) == () for event in unconcerned)
     assert all(map(concerns, [unknown(), finished(RunbookOutcome.EXHAUSTED), proposed()]))
+
+
+def test_a_page_to_somebody_who_was_added_goes_to_the_next_level_if_it_fails_though_somebody_is_on_it() -> None:
+    world = opened()
+    world.advance(seconds(1))
+    world.do(Acknowledge)
+    world.advance(seconds(1))
+    world.do(AddResponder, by="ada", target="person:ada")
+    world.report(failed(world, -1))
+    assert world.timeline()[-1] == "2s page person:grace level 1.0 P1 (page_failed)"

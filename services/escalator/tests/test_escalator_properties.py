@@ -10,11 +10,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tocsin_escalator.core.incident import Phase
+from tocsin_escalator.core.incident import HELD, OVER, WAITING, Phase
 from tocsin_escalator.core.policy import targets_of
 from tocsin_escalator.core.rulebook import Rulebook
-from tocsin_schemas import DeadlineKind, Event, RunbookOutcome
-from tocsin_schemas.commands import Acknowledge, AddNote, Escalate, Resolve, SetSeverity
+from tocsin_schemas import DeadlineKind, Event, Impact, RunbookOutcome
+from tocsin_schemas.commands import (
+    Acknowledge,
+    AddNote,
+    AddResponder,
+    Decline,
+    Escalate,
+    ReleaseSeverity,
+    Reopen,
+    Resolve,
+    SetSeverity,
+    StateImpact,
+    TakeOver,
+    Update,
+)
 from tocsin_schemas.events import (
     ActionOutcomeUnknown,
     ActionProposed,
@@ -30,13 +43,14 @@ from tocsin_schemas.events import (
 )
 
 K = DeadlineKind
+_WAITING = {K.ACKNOWLEDGE, K.ACKNOWLEDGE_SOON, K.RESOLVE, K.RESOLVE_SOON, K.ESCALATE, K.CONTACT, K.UPDATE}
 _MAY_BE_OPEN = {
-    Phase.NONE: set(),
-    Phase.TRIGGERED: {K.ACKNOWLEDGE, K.RESOLVE, K.ESCALATE, K.UPDATE},
-    Phase.ACKNOWLEDGED: {K.RESOLVE, K.ESCALATE, K.UPDATE},
-    Phase.MONITORING: {K.RESOLVE, K.UPDATE, K.WATCH},
-    Phase.RESOLVED: {K.CLOSE},
-    Phase.CLOSED: set(),
+    Phase.NONE: set[DeadlineKind](),
+    **dict.fromkeys(WAITING, _WAITING),
+    **{phase: _WAITING - {K.ACKNOWLEDGE, K.ACKNOWLEDGE_SOON} for phase in HELD},
+    Phase.MONITORING: {K.RESOLVE, K.RESOLVE_SOON, K.UPDATE, K.WATCH, K.CONTACT},
+    **{phase: {K.CLOSE} for phase in OVER},
+    Phase.CLOSED: set[DeadlineKind](),
 }
 _WAITS = st.sampled_from([0.0, 0.5, 3.0, 5.0, 14.9, 15.0, 31.0, 70.0, 400.0, 4000.0])
 _ALERTS = st.sampled_from([("CheckoutErrors", "P1"), ("CheckoutErrors", "P0"), ("CheckoutLatency", "warning")])
@@ -69,9 +83,37 @@ class Lives(RuleBasedStateMachine):
     def acknowledge(self, lasting: timedelta | None) -> None:
         assert len(self.world.do(Acknowledge, lasting=lasting)) >= 1
 
+    @rule(false_alarm=st.sampled_from([None, True]))
+    def resolve(self, false_alarm: bool | None) -> None:
+        assert len(self.world.do(Resolve, false_alarm=false_alarm)) >= 1
+
+    @rule(by=st.sampled_from(["ada", "grace", "olga", "somebody"]))
+    def take_over(self, by: str) -> None:
+        assert len(self.world.do(TakeOver, by=by)) >= 1
+
+    @rule(by=st.sampled_from(["ada", "grace", "olga", "somebody"]))
+    def decline(self, by: str) -> None:
+        assert len(self.world.do(Decline, by=by)) >= 1
+
+    @rule(who=st.sampled_from(["person:ada", "person:lena", "team:shop", "schedule:primary", "person:nobody"]))
+    def add_responder(self, who: str) -> None:
+        assert len(self.world.do(AddResponder, target=who)) >= 1
+
+    @rule(status=st.sampled_from([None, "investigating", "identified", "mitigating"]))
+    def update(self, status: str | None) -> None:
+        assert len(self.world.do(Update, text="we look", status=status)) >= 1
+
+    @rule(share=st.sampled_from([0.0, 0.2, 0.6]), security=st.sampled_from([None, False, True]))
+    def state_impact(self, share: float, security: bool | None) -> None:
+        assert len(self.world.do(StateImpact, impact=Impact(users_affected=share, security=security))) >= 1
+
     @rule()
-    def resolve(self) -> None:
-        assert len(self.world.do(Resolve)) >= 1
+    def release_severity(self) -> None:
+        assert len(self.world.do(ReleaseSeverity)) >= 1
+
+    @rule()
+    def reopen(self) -> None:
+        assert len(self.world.do(Reopen)) >= 1
 
     @rule()
     def escalate(self) -> None:
@@ -151,7 +193,7 @@ class Lives(RuleBasedStateMachine):
     def an_incident_is_never_forgotten(self) -> None:
         for state in self.world.states.values():
             kinds = {deadline.kind for deadline in state.deadlines.values()}
-            if state.phase is Phase.TRIGGERED:
+            if state.phase in WAITING:
                 plan = self.book.plan(state.severity)
                 assert plan is not None
                 assert state.severity_since is not None
@@ -164,7 +206,7 @@ class Lives(RuleBasedStateMachine):
             elif state.phase is Phase.MONITORING:
                 assert K.WATCH in kinds
                 assert not state.firing
-            elif state.phase is Phase.RESOLVED:
+            elif state.phase in OVER:
                 assert K.CLOSE in kinds
 
     @invariant()
@@ -237,7 +279,7 @@ def test_the_machine_can_fail() -> None:
     """A page after the resolution is noticed by the invariant that forbids it."""
     machine = Lives()
     machine.begin()
-    machine.resolve()
+    machine.resolve(None)
     page = next(
         envelope for envelope in machine.world.log[machine.world.incident] if isinstance(envelope.data, ResponderPaged)
     )

@@ -10,6 +10,7 @@ from tocsin_escalator.audit import Audit
 from tocsin_escalator.core.fold import EscalatorFold
 from tocsin_escalator.half_written import HalfWritten
 from tocsin_escalator.handlers import Handlers
+from tocsin_escalator.orders import OrderHandlers
 from tocsin_escalator.settings import EscalatorSettings
 from tocsin_runtime import Decider, Host, run
 
@@ -22,19 +23,20 @@ def build(host: Host[EscalatorSettings]) -> None:
     """Connect the inputs with the core."""
     every = timedelta(seconds=host.settings.audit_seconds)
     decider = Decider(log=host.incidents, service=host.service, fold=EscalatorFold(), clock=host.clock)
-    rulebooks = Rulebooks(host.playbooks)
+    rulebooks = Rulebooks(host.playbooks, host.orders)
     explanations = Explanations(rulebooks)
     index = IncidentIndex(explanations)
     handlers = Handlers(
         decider, rulebooks, index, explanations, Alarms(host.timers), host.clock, every, HalfWritten(host.clock)
     )
+    orders = OrderHandlers(host.orders, host.connection, handlers)
 
     host.follow("INCIDENTS", _OWN_EVENTS, index.on_events)
     host.consume("escalator-alerts", handlers.on_alerts)
     host.consume("escalator-outcomes", handlers.on_outcomes)
     host.consume("escalator-timers", handlers.on_timers)
-    host.consume("escalator-commands", handlers.on_commands)
-    host.background("audit", Audit(handlers, every).run)
+    host.consume("escalator-commands", orders.on_commands)
+    host.background("audit", Audit(handlers, orders, every).run)
     host.ready_when("playbook", rulebooks.problem)
 
 

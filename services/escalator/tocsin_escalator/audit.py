@@ -11,8 +11,10 @@ from tocsin_escalator.adapters.alarms import open_alarms
 from tocsin_escalator.core.deadlines import is_overdue
 from tocsin_escalator.core.incident import Deadline, IncidentState
 from tocsin_escalator.core.muting import unmuting_cause
-from tocsin_escalator.handlers import Afterwards, Handlers
+from tocsin_escalator.handlers import LATE, Afterwards, Handlers
 from tocsin_escalator.metrics import HEALED
+from tocsin_escalator.orders import OrderHandlers
+from tocsin_escalator.own_alarms import Missed, OwnAlarms
 from tocsin_escalator.search import W
 from tocsin_runtime import BusUnavailableError
 
@@ -24,6 +26,8 @@ GRACE = timedelta(seconds=2)
 """How long a clock may take to ring, and to be heard."""
 
 _TOGETHER = 128
+_AT_FIRST = 2
+"""Rounds after a start, or an interruption, in which clocks that rang meanwhile may still be on their way."""
 _AFTER_FAILURE = 2.0
 
 
@@ -39,9 +43,12 @@ class Overdue:
 class Audit:
     """Looks through all open incidents: heals what is overdue, sets the clocks of what is due soon."""
 
-    def __init__(self, handlers: Handlers, every: timedelta) -> None:
-        self._handlers = handlers
+    def __init__(self, handlers: Handlers, orders: OrderHandlers, every: timedelta) -> None:
+        self._handlers, self._orders = handlers, orders
         self._every = every
+        self._own = OwnAlarms(handlers)
+        self._missed: list[Missed] = []
+        self._good_rounds = 0
 
     async def run(self) -> None:
         """Once soon after the start, then again and again."""
@@ -51,6 +58,7 @@ class Audit:
             try:
                 await self.once()
             except BusUnavailableError as error:
+                self._good_rounds = 0
                 log.warning("the audit could not be made", reason=str(error))
                 await clock.sleep(_AFTER_FAILURE)
             else:
@@ -66,12 +74,23 @@ class Audit:
             overdue = iter(self.overdue(tuple(handlers.index.settled()), now))
             while batch := list(islice(overdue, _TOGETHER)):
                 healed += await self._heal(batch)
+            await self._say(now)
         await self._look_again()
+        await self._orders.audit()
         soon = now + 2 * self._every
         await handlers.alarms.set(
             alarm for state in incidents for alarm in open_alarms(state, soon) if now - alarm.due_at < GRACE
         )
         return healed
+
+    async def _say(self, now: datetime) -> None:
+        """Clocks that did not ring although nothing was interrupted are an alarm of our own."""
+        missed, self._missed = self._missed, []
+        self._good_rounds += 1
+        if missed and self._good_rounds > _AT_FIRST:
+            await self._own.raise_for(missed)
+        elif not missed:
+            await self._own.end_where_quiet()
 
     def overdue(self, incidents: Collection[IncidentState], now: datetime) -> list[Overdue]:
         """What clocks have missed, of the most severe incidents first, and of those the oldest."""
@@ -116,6 +135,8 @@ class Audit:
         for missed in healed.values():
             late = handlers.clock.now() - missed.deadline.due_at
             HEALED.inc()
+            if late > LATE:
+                self._missed.append(Missed(missed.incident, missed.deadline, late))
             log.warning(
                 "deadline did not ring",
                 incident=missed.incident,

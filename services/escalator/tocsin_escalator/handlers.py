@@ -20,13 +20,13 @@ from tocsin_escalator.core.on_timer import decide_timer, decide_unmuted
 from tocsin_escalator.core.rulebook import Rulebook
 from tocsin_escalator.half_written import HalfWritten
 from tocsin_escalator.metrics import LATENESS
+from tocsin_escalator.relations import REST_PAUSE, TOGETHER, Relations
 from tocsin_escalator.search import W, alert_key, find_slot, read_ahead, read_now
 from tocsin_runtime import BusUnavailableError, Clock, Decider, Delivery, RefusedError
 from tocsin_schemas import Envelope, Event, Payload, TimerDue
-from tocsin_schemas.commands import Silence
-from tocsin_schemas.events import AlertFired, AlertResolved
+from tocsin_schemas.events import AlertFired, AlertResolved, IncidentMuted
 
-__all__ = ["Afterwards", "Handlers", "SilencesNotSupportedError", "UnknownIncidentError"]
+__all__ = ["Afterwards", "Handlers", "UnknownIncidentError"]
 
 log = structlog.get_logger(__name__)
 
@@ -52,14 +52,10 @@ LONGEST_WAIT = timedelta(seconds=30)
 """For how long an alarm clock that rings early waits; then it is asked again, for the wall clock may have been set."""
 
 _LATE_PAUSE, _LATE_TRIES = 1.0, 10
+_LATE_STEP, _LATE_STEPS = 0.25, 4
+"""By how many seconds each less severe incident comes later then: the most severe are told of first."""
+
 _HALF_PAUSE = 1.0
-
-
-class SilencesNotSupportedError(RefusedError):
-    """Somebody asked for a silence."""
-
-    def __init__(self) -> None:
-        super().__init__("silences are not carried out by this version")
 
 
 class UnknownIncidentError(RefusedError):
@@ -101,6 +97,11 @@ class Handlers:
     audit_every: timedelta
     half_written: HalfWritten
     _behind_until: float = 0.0
+
+    @property
+    def relations(self) -> Relations:
+        """What concerns more than one incident."""
+        return Relations(self)
 
     # --- the inputs ---------------------------------------------------------------------------------------------------
 
@@ -150,7 +151,10 @@ class Handlers:
     # --- alerts -------------------------------------------------------------------------------------------------------
 
     async def _alert(self, work: W, given: Delivery[Payload], then: Afterwards) -> None:
-        message, key, tries = given.envelope, given.position.sequence, given.position.deliveries
+        await self.alert(work, given.envelope, given.position.sequence, given.position.deliveries, then)
+
+    async def alert(self, work: W, message: Envelope[Payload], key: int, tries: int, then: Afterwards) -> None:
+        """An alert fires, is renewed, or ends; `tries`: how often this message has come."""
         alert = message.data
         if not isinstance(alert, AlertFired | AlertResolved):
             raise TypeError(f"{message.type} is not an alert")
@@ -184,10 +188,14 @@ class Handlers:
             pinned = self._pinned(state, rulebook)
             return decide_alert_fired(state, alert, slot, pinned, now, self.explanations.mutes(pinned))
 
-        await self._decide(work, slot.incident, message.id, decision, key, then)
+        events = await self.decide(work, slot.incident, message.id, decision, key, then)
         self.explanations.began(rulebook.ref, slot.incident, alert_key(alert), alert.rule, alert.labels)
-        if key not in then.later and not (await work.known(slot.incident)).state.knows(alert_key(alert)):
+        known = await work.known(slot.incident)
+        if key not in then.later and not known.state.knows(alert_key(alert)):
             raise AlertNotTakenError(f"incident {slot.incident} has not taken alert {alert.fingerprint}")
+        self.explanations.kinships.stands(known.state)
+        if known.state.part_of is not None and (events or work.was_decided(slot.incident, known, message.id)):
+            await self.relations.absorb(work, known.state, message.id, then, key)
 
     async def _ended(
         self,
@@ -202,9 +210,14 @@ class Handlers:
         def decision(state: IncidentState, now: datetime) -> Sequence[Event]:
             return decide_alert_resolved(state, alert, self._pinned(state, rulebook), now)
 
-        events = await self._decide(work, slot.incident, message.id, decision, key, then)
+        events = await self.decide(work, slot.incident, message.id, decision, key, then)
         self.explanations.ended(alert_key(alert))
-        for muted in self.explanations.muted_by(slot.incident):  # also when it comes again: we may have died in between
+        full = work.size + TOGETHER
+        for muted in self.explanations.inhibited_by(slot.incident):
+            if work.size > full:
+                then.later[key] = REST_PAUSE  # one append does not take all
+                break
+            # also when it comes again: we may have died in between
             await self.look_again(work, muted, message.id, key, then)
         if not events and key not in then.later and (await work.known(slot.incident)).state.opening is None:
             log.warning("an alert ended that nobody has heard of", rule=alert.rule, fingerprint=alert.fingerprint)
@@ -214,11 +227,11 @@ class Handlers:
     async def _outcome(self, work: W, given: Delivery[Payload], then: Afterwards) -> None:
         message, key = given.envelope, given.position.sequence
         event = message.data
-        rulebook = await self._rulebook_of(work, message.incident, key, then) if message.incident else None
+        rulebook = await self.rulebook_of(work, message.incident, key, then) if message.incident else None
         if rulebook is None or not isinstance(event, Event):
             log.warning("an outcome is not decided on", event_type=message.type, incident=message.incident)
             return
-        await self._decide(
+        await self.decide(
             work,
             message.incident,
             message.id,
@@ -238,19 +251,24 @@ class Handlers:
         if (rest := early(state, timer, work.now)) is not None:
             then.later[key] = min(rest, LONGEST_WAIT).total_seconds()
         elif self._hears_others_first(timer.due_at, given.position.deliveries, work.now):
-            then.later[key] = _LATE_PAUSE
+            then.later[key] = _LATE_PAUSE + _LATE_STEP * min(self._rank(state), _LATE_STEPS)
         else:
             await self.ring(work, timer.incident, timer.deadline, key, then)
 
     async def ring(self, work: W, incident: str, deadline_id: str, key: int, then: Afterwards) -> int:
         """Decide what follows from a deadline, if it is open and due; the answer is how many events did."""
+        told = await self._ring(work, incident, deadline_id, key, then)
+        await self.relations.left_behind(work, incident, then, key)
+        return told
+
+    async def _ring(self, work: W, incident: str, deadline_id: str, key: int, then: Afterwards) -> int:
         deadline = (await work.known(incident)).settled.deadlines.get(deadline_id)
         if deadline is None or not is_overdue(deadline, work.now):
             return 0
-        rulebook = await self._rulebook_of(work, incident, key, then)
+        rulebook = await self.rulebook_of(work, incident, key, then)
         if rulebook is None:
             return 0
-        events = await self._decide(
+        events = await self.decide(
             work,
             incident,
             ring_cause(incident, deadline),
@@ -260,30 +278,38 @@ class Handlers:
             key,
             then,
         )
+        if any(isinstance(event.data, IncidentMuted) for event in events):
+            await self.relations.found(work, incident, ring_cause(incident, deadline), then, key)
         if events:
             LATENESS.observe((work.now - deadline.due_at).total_seconds())
         return len(events)
 
-    async def look_again(self, work: W, incident: str, cause: str, key: int, then: Afterwards) -> None:
-        """What muted this incident may be over."""
-        rulebook = await self._rulebook_of(work, incident, key, then)
-        if rulebook is not None:
-            await self._decide(
-                work,
-                incident,
-                cause,
-                lambda state, now: decide_unmuted(
-                    state, pinned := self._pinned(state, rulebook), now, self.explanations.mutes(pinned)
-                ),
-                key,
-                then,
-            )
+    async def look_again(
+        self, work: W, incident: str, cause: str, key: int, then: Afterwards, over: str | None = None
+    ) -> None:
+        """What muted this incident may be over; `over` is an incident that certainly is."""
+        gone = frozenset({over} if over is not None else ())
+        rulebook = await self.rulebook_of(work, incident, key, then)
+        if rulebook is None:
+            return
+        events = await self.decide(
+            work,
+            incident,
+            cause,
+            lambda state, now: decide_unmuted(
+                state, pinned := self._pinned(state, rulebook), now, self.explanations.mutes(pinned, gone)
+            ),
+            key,
+            then,
+        )
+        if any(isinstance(event.data, IncidentMuted) for event in events) or work.was_decided(
+            incident, await work.known(incident), cause
+        ):
+            await self.relations.found(work, incident, cause, then, key)
 
     async def _command(self, work: W, given: Delivery[Payload], then: Afterwards) -> None:
         message, key = given.envelope, given.position.sequence
         command = message.data
-        if isinstance(command, Silence):
-            raise SilencesNotSupportedError
         if not isinstance(command, INCIDENT_COMMANDS):
             raise TypeError(f"{message.type} is not a command to the escalator")
         incident = command.incident
@@ -291,20 +317,27 @@ class Handlers:
             await read_now(work, incident)
         ).state.opening is None:
             raise UnknownIncidentError(incident)
-        rulebook = await self._rulebook_of(work, incident, key, then)
-        if rulebook is not None:
-            await self._decide(
-                work,
-                incident,
-                message.id,
-                lambda state, now: decide_command(state, command, self._pinned(state, rulebook), now),
-                key,
-                then,
-            )
+        rulebook = await self.rulebook_of(work, incident, key, then)
+        if rulebook is None:
+            return
+        if self.half_written.comes_first(await work.known(incident), message.id):
+            then.later[key] = _HALF_PAUSE  # before anything is written because of it elsewhere
+            return
+        others = await self.relations.others(work, command, message.id, rulebook)
+        await self.relations.before(work, command, others, message.id, rulebook, then, key)
+        await self.decide(
+            work,
+            incident,
+            message.id,
+            lambda state, now: decide_command(state, command, self._pinned(state, rulebook), now, others),
+            key,
+            then,
+        )
+        await self.relations.after(work, command, others, message.id, then, key)
 
     # --- how ----------------------------------------------------------------------------------------------------------
 
-    async def _decide(
+    async def decide(
         self, work: W, incident: str, cause: str, decision: Decision, key: int, then: Afterwards
     ) -> tuple[Envelope[Event], ...]:
         """Decide, and note the clocks to set. Where this was decided before, its clocks may never have been set."""
@@ -313,15 +346,15 @@ class Handlers:
             return ()
         events = await work.decide(incident, cause, decision)
         if events:
-            then.alarms[key] = (*then.alarms.get(key, ()), *alarms_for(events))
+            then.alarms[key] = (*then.alarms.get(key, ()), *alarms_for(events, before=work.now + 2 * self.audit_every))
         elif work.was_decided(incident, known := await work.known(incident), cause):
             then.alarms[key] = (
                 *then.alarms.get(key, ()),
-                *open_alarms(known.state, work.now + self.audit_every),
+                *open_alarms(known.state, work.now + 2 * self.audit_every),
             )
         return events
 
-    async def _rulebook_of(self, work: W, incident: str, key: int, then: Afterwards) -> Rulebook | None:
+    async def rulebook_of(self, work: W, incident: str, key: int, then: Afterwards) -> Rulebook | None:
         """The rulebook of an incident that exists. Where its playbook is not to be had, the input waits."""
         opening = (await work.known(incident)).state.opening or (await read_now(work, incident)).state.opening
         if opening is None:
@@ -330,6 +363,11 @@ class Handlers:
         if rulebook is None:
             then.later[key] = NO_PLAYBOOK_PAUSE
         return rulebook
+
+    def _rank(self, state: IncidentState) -> int:
+        """0 for the most severe, and where nobody knows."""
+        rulebook = self.rulebooks.of_incident(state.opening.playbook) if state.opening is not None else None
+        return rulebook.ranks.get(state.severity, 0) if rulebook is not None else 0
 
     def _pinned(self, state: IncidentState, otherwise: Rulebook) -> Rulebook:
         if state.opening is None:

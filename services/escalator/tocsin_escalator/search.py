@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from tocsin_escalator.adapters.index import IncidentIndex
 from tocsin_escalator.core.grouping import Group, group_of
@@ -16,7 +16,7 @@ from tocsin_schemas.events import AlertFired, AlertResolved
 from tocsin_schemas.ids import incident_id
 from tocsin_schemas.moments import EARLIEST
 
-__all__ = ["Alert", "alert_key", "find_slot", "read_ahead", "read_now"]
+__all__ = ["Alert", "alert_key", "day_number_of", "find_slot", "read_ahead", "read_now"]
 
 Alert = AlertFired | AlertResolved
 W = Work[IncidentState]
@@ -37,14 +37,37 @@ async def find_slot(
     holds, so a stale hint costs a second look and no more.
     """
     if (hinted := index.incident_of(alert_key(alert))) is not None:
-        state = (await work.known(hinted)).state
+        state = await _where_it_was_moved(work, hinted, alert_key(alert))
         if (opening := state.opening) is not None and state.knows(alert_key(alert)):
-            return Slot(Group(opening.group_key, opening.labels), opening.number, incident=hinted)
+            return Slot(Group(opening.group_key, opening.labels), opening.number, incident=state.incident)
     group = group_of(alert, rulebook)
     number = await _current(work, group.key, index.latest(group.key), rulebook)
     number = await _knowing(work, group.key, number, message, alert)
+    incident = incident_id(group.key, number)
+    state = await _where_it_was_moved(work, incident, alert_key(alert))
+    if state.incident != incident and (opening := state.opening) is not None:
+        return Slot(Group(opening.group_key, opening.labels), opening.number, incident=state.incident)
     previous = incident_id(group.key, number - 1) if number else None
-    return Slot(group, number, previous=previous, incident=incident_id(group.key, number))
+    day_number = day_number_of(work, rulebook, index) if state.opening is None else None
+    return Slot(group, number, previous=previous, incident=incident, day_number=day_number)
+
+
+def day_number_of(work: W, rulebook: Rulebook, index: IncidentIndex) -> int | None:
+    """Which of the day's incidents a new one is, where its room is named by it."""
+    room = rulebook.playbook.communicate.war_room
+    if room is None or not room.counts_the_day:
+        return None
+    return index.next_of_day(rulebook.ref.name, work.now.astimezone(UTC).date())
+
+
+async def _where_it_was_moved(work: W, incident: str, alert: AlertKey) -> IncidentState:
+    """This incident, or the one that this alert was split off into, however often."""
+    state = (await work.known(incident)).state
+    for _ in range(LOOK_BACK):
+        if alert not in state.moved:
+            break
+        state = (await work.known(state.moved[alert].to)).state
+    return state
 
 
 async def read_ahead(decider: Decider[IncidentState], groups: Iterable[str], index: IncidentIndex) -> None:

@@ -36,10 +36,12 @@ oncall:
       contacts:
         - {channel: slack, address: "#incidents"}
         - {channel: email, address: ada@shop.example}
+%(ada)s
     - name: grace
       contacts: [{channel: email, address: grace@shop.example}]
   teams:
     - {name: shop, members: [ada, grace]}
+%(oncall)s
 remediate:
   runbooks:
     - name: checkout-failing
@@ -70,10 +72,19 @@ communicate:
 
 
 def playbook_text(
-    *, slack: str = "http://127.0.0.1:9/api/", smtp: int = 9, channels: str = "", communicate: str = ""
+    *,
+    slack: str = "http://127.0.0.1:9/api/",
+    smtp: int = 9,
+    channels: str = "",
+    communicate: str = "",
+    ada: str = "",
+    oncall: str = "",
 ) -> str:
-    """The playbook's text; `channels` and `communicate` are further lines of YAML."""
-    return PLAYBOOK % {"slack": slack, "smtp": smtp, "channels": channels, "communicate": communicate}
+    """The playbook's text; `channels`, `communicate`, `oncall` and `ada` (her other contacts, her rules) are lines of
+    YAML."""
+    return PLAYBOOK % {
+        "slack": slack, "smtp": smtp, "channels": channels, "communicate": communicate, "ada": ada, "oncall": oncall,
+    }  # fmt: skip
 
 
 def playbook(**given: object) -> Playbook:

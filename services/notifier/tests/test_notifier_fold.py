@@ -9,25 +9,35 @@ from notifier_builders import ADA, MINUTE, NOW, Log, acknowledged, grouped, open
 
 from tocsin_notifier.core.fold import NotifierFold, evolve
 from tocsin_notifier.core.incident import ActionState, Incident, Phase
-from tocsin_schemas import Actor, Event
+from tocsin_schemas import Actor, Event, Impact
 from tocsin_schemas.events import (
     ActionApproved,
     ActionClaimed,
     ActionProposed,
     ActionSucceeded,
     AlertCleared,
+    AlertMoved,
     DeadlineMissed,
     DeadlineSet,
+    ImpactStated,
     IncidentClosed,
     IncidentEscalated,
     IncidentMonitoring,
+    IncidentMuted,
     IncidentReopened,
     IncidentResumed,
+    IncidentUnmuted,
     NoteAdded,
+    OriginSuspected,
+    ResponderAdded,
+    ResponderDeclined,
     RoleAssigned,
     SeverityChanged,
+    StatusUpdated,
+    TargetNeared,
     VerificationFailed,
     VerificationPassed,
+    WarRoomRequested,
 )
 
 SYSTEM = Actor.system("escalator")
@@ -74,7 +84,7 @@ def test_an_incident_is_watched_resumed_resolved_reopened_and_closed() -> None:
     end = log.add(resolved("fixed"), after=MINUTE)
     assert (log.incident.phase, log.incident.resolved_sequence) == (Phase.RESOLVED, end.sequence)
     log.add(IncidentReopened(by=SYSTEM))
-    assert (log.incident.phase, log.incident.acknowledged_by, log.incident.reopened) == (Phase.TRIGGERED, "", 1)
+    assert (log.incident.phase, log.incident.acknowledged_by, log.incident.reopened) == (Phase.REOPENED, "", 1)
     log.add(resolved())
     log.add(IncidentClosed())
     assert log.incident.phase is Phase.CLOSED
@@ -116,6 +126,16 @@ EVENTS: list[Callable[[], Event]] = [
     lambda: DeadlineMissed(deadline="d", kind="escalate", due_at=NOW),
     lambda: VerificationPassed(**STEP),
     lambda: NoteAdded(text="t", by=ADA),
+    lambda: StatusUpdated(text="t", status="mitigating", by=ADA),
+    lambda: ResponderDeclined(person="ada", by=ADA),
+    lambda: ResponderAdded(target="person:grace", people=("grace",), by=ADA),
+    lambda: ImpactStated(impact=Impact(data_loss=True), by=ADA),
+    lambda: OriginSuspected(service="payments", because="b"),
+    lambda: WarRoomRequested(channel="slack", name="#i"),
+    lambda: TargetNeared(deadline="d", target="resolve", due_at=NOW),
+    lambda: AlertMoved(fingerprint="0123456789abcdef", episode="e1", rule="R", to="other"),
+    lambda: IncidentMuted(why="merge", name="n", explained_by="other"),
+    lambda: IncidentUnmuted(because="b"),
 ]  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from tocsin_notifier.core.rates import Rate
 from tocsin_notifier.settings import NotifierSettings
 from tocsin_playbook import Playbook
 from tocsin_playbook.model.channels import SmtpChannel
+from tocsin_playbook.standing_orders import NO_ORDERS
 from tocsin_runtime import Delivery, Host
 from tocsin_runtime.bus.delivery import Position
 from tocsin_runtime.bus.log import Append
@@ -91,6 +92,12 @@ class Shelf:
         return playbook(channels=CHANNELS)
 
 
+class Ordered:
+    """The standing orders."""
+
+    standing = NO_ORDERS
+
+
 class Wiring:
     """A host that only notes what is connected with it."""
 
@@ -98,7 +105,7 @@ class Wiring:
 
     def __init__(self) -> None:
         self.settings, self.clock = NotifierSettings(), PassingClock()
-        self.incidents, self.playbooks = Log(), Shelf()
+        self.incidents, self.playbooks, self.orders = Log(), Shelf(), Ordered()
         self.handle: Any = None
         self.stops: list[Callable[[], Awaitable[None]]] = []
 

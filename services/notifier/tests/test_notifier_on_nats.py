@@ -9,7 +9,14 @@ import pytest
 from notifier_builders import acknowledged, grouped, opened, paged, resolved
 from notifier_stage import Stage, host_of, staged
 
-from tocsin_schemas.events import NotificationDelivered, NotificationFailed
+from tocsin_schemas.events import (
+    IncidentMuted,
+    NotificationDelivered,
+    NotificationFailed,
+    RoleAssigned,
+    StatusUpdated,
+    WarRoomRequested,
+)
 from tocsin_testkit.nats import NatsServer
 from tocsin_testkit.receivers.failures import AnswerLost, Answers, Hang, RateLimited
 from tocsin_testkit.receivers.slack import SlackDouble
@@ -80,6 +87,60 @@ async def test_a_dead_slack_leads_to_mail_within_the_deadline(
     assert isinstance(mail_delivered, NotificationDelivered)
     assert mail_delivered.notification == slack_failed.notification
     assert mail.message_id == f"<{mail_delivered.notification}@shop.example>"
+
+
+RULES = """      rules:
+        - {contact: slack, after: 0s}
+        - {contact: email, after: 1m}
+        - {contact: slack, after: 2m}"""
+
+
+async def test_each_way_of_a_page_goes_by_the_persons_own_rules_and_a_way_that_fails_to_the_next_at_once(
+    nats_server: NatsServer, slack_double: SlackDouble, smtp_sink: SmtpSink
+) -> None:
+    """Two replicas share the work; the escalator decides when a further way is due."""
+    playbook = at(slack_double, smtp_sink, ada=RULES)
+    async with staged(nats_server, **playbook) as stage, host_of(nats_server), host_of(nats_server):
+        await stage.say(opened("P3", playbook=stage.ref), paged(page="p1"))
+        first = await stage.until(lambda found: len(found) == 1)
+        await stage.say(paged(reason="unanswered", page="p2", way=1, repeats="p1"))
+        second = await stage.until(lambda found: len(found) == 2)
+        smtp_sink.reject_domain("shop.example")
+        await stage.say(paged(reason="unanswered", page="p3", way=1, repeats="p1"))
+        third = await stage.until(lambda found: len(found) == 4)
+        await stage.settled()
+
+    assert [(each.page, each.channel) for each in delivered(first)] == [("p1", "slack")]
+    assert [(each.page, each.channel) for each in delivered(second)[1:]] == [("p2", "email")]
+    assert [(each.page, each.channel, each.exhausted) for each in failures(third)] == [("p3", "email", False)]
+    assert [(each.page, each.channel) for each in delivered(third)[2:]] == [("p3", "slack")]
+    assert (len(slack_double.messages), len(smtp_sink.mails)) == (2, 1)
+
+
+async def test_a_merged_incident_is_not_told_of_and_a_role_an_update_and_a_room_of_another_are(
+    nats_server: NatsServer, slack_double: SlackDouble, smtp_sink: SmtpSink
+) -> None:
+    """Every event comes through the consumer of the table."""
+    by = acknowledged().by
+    async with staged(nats_server, **at(slack_double, smtp_sink)) as stage, host_of(nats_server):
+        merged = IncidentMuted(why="merge", name="Payments are down", explained_by="other")
+        await stage.say(opened(playbook=stage.ref), merged, incident="part")
+        await stage.say(StatusUpdated(text="nobody hears this", by=by), incident="part")
+        await stage.say(opened(playbook=stage.ref))
+        await stage.say(RoleAssigned(role="incident_commander", person="grace", by=by))
+        await stage.say(StatusUpdated(text="We switch.", status="mitigating", by=by))
+        await stage.say(WarRoomRequested(channel="slack", name="#incident-1", invite=("person:grace",)))
+        receipts = await stage.until(lambda found: len(found) == 5)
+        await stage.settled()
+        of_the_part = await stage.receipts("part")
+
+    assert of_the_part == []
+    assert sorted(each.recipient for each in delivered(receipts)) == ["#incidents"] * 3 + ["person:grace"] * 2
+    assert any("We switch." in message.text for message in slack_double.messages)
+    assert not any("nobody hears this" in message.text for message in slack_double.messages)
+    assert sorted(mail.subject.split(":")[0] for mail in smtp_sink.mails) == [
+        "P0 · war room #incident-1", "P0 · you are incident commander",
+    ]  # fmt: skip
 
 
 async def test_a_page_that_no_channel_takes_is_recorded_as_exhausted_and_turns_health_red(

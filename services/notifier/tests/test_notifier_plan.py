@@ -6,7 +6,7 @@ import pytest
 from notifier_builders import ADA, MINUTE, Log, acknowledged, kinds, opened, paged, playbook, resolved, rulebook
 
 from tocsin_notifier.core.incident import Place
-from tocsin_notifier.core.occasions import concerns
+from tocsin_notifier.core.plan import concerns
 from tocsin_schemas import Actor, Event
 from tocsin_schemas.events import (
     ActionClaimed,

@@ -48,7 +48,7 @@ def build(
     )
     notifier = Notifier(
         decider=Decider(host.incidents, host.service, NotifierFold(), clock, reads="all"),
-        rulebooks=Rulebooks(host.playbooks, channels),
+        rulebooks=Rulebooks(host.playbooks, host.orders, channels),
         writer=Writer(clock, settings.console_url),
         courier=courier,
         clock=clock,

@@ -17,8 +17,7 @@ from tocsin_notifier.adapters.rulebooks import Rulebooks
 from tocsin_notifier.adapters.sending import Letter
 from tocsin_notifier.adapters.writer import Writer
 from tocsin_notifier.core.incident import Incident
-from tocsin_notifier.core.occasions import concerns
-from tocsin_notifier.core.plan import Notification, notifications_for, unplanned
+from tocsin_notifier.core.plan import Notification, concerns, notifications_for, unplanned
 from tocsin_notifier.core.progress import (
     Done,
     Drop,

@@ -1,9 +1,24 @@
 """Builders of the recorder's tests: a whole incident as its services state it, and any single event."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from enum import Enum
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
-from tocsin_schemas import Actor, DeadlineKind, Envelope, Event, GroupedAlert, Labels, PlaybookRef, Role, RunbookOutcome
+from tocsin_runtime.playbooks import UnknownPlaybookError
+from tocsin_schemas import (
+    Actor,
+    DeadlineKind,
+    Envelope,
+    Event,
+    GroupedAlert,
+    Impact,
+    Labels,
+    PlaybookRef,
+    Role,
+    RunbookOutcome,
+)
 from tocsin_schemas import events as said
 from tocsin_schemas.envelope import caused_by
 from tocsin_schemas.ids import derive_id
@@ -13,7 +28,15 @@ ADA = Actor.person("ada", "cli")
 SYSTEM = Actor.system("escalator")
 PLAYBOOK = PlaybookRef(name="storefront", revision="0123456789ab")
 INCIDENT = "k3vq7d2m5xab"
+OTHER = "zzzz7d2m5xab"
 FINGERPRINT = "0123456789abcdef"
+
+
+class NoPlaybooks:
+    """A recorder that has not heard of any playbook."""
+
+    def get(self, ref: PlaybookRef) -> Any:
+        raise UnknownPlaybookError(ref.name)
 
 
 def after(seconds: float) -> datetime:
@@ -59,11 +82,14 @@ def cleared(episode: str = "e1", at: float = 30) -> said.AlertCleared:
     return said.AlertCleared(fingerprint=FINGERPRINT, episode=episode, rule="CheckoutErrors", ends_at=after(at))
 
 
-def deadline(kind: DeadlineKind, due: float, level: int | None = None) -> said.DeadlineSet:
-    return said.DeadlineSet(deadline=derive_id("d", kind.value), kind=kind, due_at=after(due), level=level)
+def deadline(kind: DeadlineKind, due: float, level: int | None = None, page: str | None = None) -> said.DeadlineSet:
+    name = derive_id("d", kind.value, page or "")
+    return said.DeadlineSet(deadline=name, kind=kind, due_at=after(due), level=level, page=page)
 
 
-def paged(page: str = "page-1", person: str = "ada", level: int = 0, reason: str = "opened") -> said.ResponderPaged:
+def paged(
+    page: str = "page-1", person: str = "ada", level: int = 0, reason: str = "opened", **more: object
+) -> said.ResponderPaged:
     return said.ResponderPaged(
         page=page,
         target=f"person:{person}",
@@ -71,6 +97,7 @@ def paged(page: str = "page-1", person: str = "ada", level: int = 0, reason: str
         severity="P1",
         reason=reason,  # type: ignore[arg-type]  # one of the literals
         summary="Checkout is failing",
+        **more,  # type: ignore[arg-type]  # fields by name
     )
 
 
@@ -140,9 +167,44 @@ def every_event() -> Sequence[Event]:
         said.ActionOutcomeUnknown(**STEP, **ATTEMPT, reason="no answer in 2 s"),
         said.ActionRefused(**STEP, reason="over budget: 4 actions in 10 min"),
         said.AutomationStopped(by=ADA, because="I do it by hand"),
+        said.RequestRefused(command="ApproveAction", reason="there is no action a9", by=ADA),
         said.NotificationFailed(
             notification="n", page="page-1", channel="email", recipient="person:ada", reason="550", exhausted=True
         ),
         said.ReviewDrafted(due_at=after(172800), sections=("summary",)),
+        deadline(DeadlineKind.CONTACT, 60, page="page-1"),
+        paged("page-2", "bob", each=True, way=1, repeats="page-1"),
+        said.SeverityReleased(by=ADA),
+        said.ImpactStated(impact=Impact(users_affected=0.31, data_at_risk=False, workaround=True), by=ADA),
+        said.OriginSuspected(service="payments", because="checkout and search both need it"),
+        said.TargetNeared(deadline="d", target="acknowledge", due_at=after(900)),
+        said.ResponderAnswered(person="ada", waiting_for=("bob",), by=ADA),
+        said.ResponderDeclined(person="ada", because="on a train", by=ADA),
+        said.ResponderAdded(target="team:payments", people=("bob", "eve"), by=ADA),
+        said.WarRoomRequested(channel="slack", name="#incident-20260301-1200", invite=("person:ada", "team:shop")),
+        said.StatusUpdated(text="We switch to the second provider.\nIt takes a while.", status="mitigating", by=ADA),
+        said.AlertMoved(fingerprint=FINGERPRINT, episode="e1", rule="CheckoutErrors", to=OTHER),
+        said.IncidentLinked(other=OTHER, relation="related", because="the same provider", by=ADA),
+        said.IncidentMuted(why="merge", name="Payments are down", explained_by=OTHER),
+        said.IncidentResolved(by=ADA, false_alarm=True),
     ]
     return told
+
+
+def every_variation() -> Iterator[Event]:
+    """Each event with each of the words, kinds and flags that its fields may have, one at a time."""
+    for event in every_event():
+        yield event
+        for name, field in type(event).model_fields.items():
+            for value in _choices(field.annotation):
+                yield event.model_copy(update={name: value})
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:  # Any: annotations and values are anything
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    if get_origin(annotation) in (Union, UnionType):
+        return tuple(choice for each in get_args(annotation) for choice in _choices(each))
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return tuple(annotation)
+    return {bool: (True, False), type(None): (None,)}.get(annotation, ())

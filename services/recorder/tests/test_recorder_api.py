@@ -9,7 +9,20 @@ from typing import Any
 
 import httpx
 import pytest
-from recorder_builders import ADA, INCIDENT, NOW, a_whole_incident, after, as_log, every_event, opened
+from recorder_builders import (
+    ADA,
+    INCIDENT,
+    NOW,
+    OTHER,
+    NoPlaybooks,
+    a_whole_incident,
+    after,
+    as_log,
+    every_event,
+    grouped,
+    opened,
+    paged,
+)
 from starlette.applications import Starlette
 
 from tocsin_recorder.adapters.api import Api
@@ -20,8 +33,7 @@ from tocsin_recorder.adapters.live import LiveFeed
 from tocsin_recorder.adapters.queries import Queries
 from tocsin_recorder.adapters.store import Store
 from tocsin_runtime import SystemClock
-from tocsin_runtime.playbooks import UnknownPlaybookError
-from tocsin_schemas import Event, PlaybookRef
+from tocsin_schemas import Event, Impact, Role
 from tocsin_schemas import events as said
 from tocsin_schemas.envelope import caused_by
 from tocsin_schemas.signals import DeadLettered
@@ -32,13 +44,6 @@ OTHERS = ("k3vqaaaaaaaa", "zzzzaaaaaaaa")
 class Frozen(SystemClock):
     def now(self) -> Any:  # `Any`: a datetime, for the reader of the test
         return after(60)
-
-
-class NoPlaybooks:
-    """A recorder that has not heard of any playbook."""
-
-    def get(self, ref: PlaybookRef) -> Any:
-        raise UnknownPlaybookError(ref.name)
 
 
 class Bench:
@@ -405,6 +410,79 @@ async def test_a_long_timeline_is_shown_in_pieces_the_latest_first(bench: Bench)
     first = (await bench.client.get(f"/incidents/{INCIDENT}?after=0")).text
     assert "First bad sample" in first
     assert (await bench.client.get(f"/incidents/{INCIDENT}?after=x")).status_code == 400
+
+
+async def test_an_incident_that_is_a_part_of_another_stands_below_it_and_leads_there(bench: Bench) -> None:
+    linked = said.IncidentLinked(other=OTHER, relation="absorbed", by=ADA)
+    await bench.tell([(0, opened(title="Payments are down")), (1, linked)], INCIDENT)
+    merged = said.IncidentMuted(why="merge", name="Payments are down", explained_by=INCIDENT, because="one cause")
+    await bench.tell([(0, opened(title="Checkout is failing")), (1, merged)], OTHER)
+    await bench.tell([(0, opened())], OTHERS[0])
+    front = (await bench.client.get("/")).text
+    assert "1 other in it" in front
+    assert front.index(f'<li>\n    <a class="incident" href="/incidents/{INCIDENT}"') < front.index(
+        f'<li class="part">\n    <a class="incident" href="/incidents/{OTHER}"'
+    )
+    part = (await bench.client.get(f"/incidents/{OTHER}")).text
+    assert f'<a href="/incidents/{INCIDENT}">Payments are down <code>{INCIDENT}</code></a>' in part
+    whole = (await bench.client.get(f"/incidents/{INCIDENT}")).text
+    assert f'<a href="/incidents/{OTHER}"><code>{OTHER}</code></a>' in whole
+    assert "merged into this" in whole
+    assert (await bench.get(f"/api/v1/incidents/{OTHER}"))["part_of"] == INCIDENT
+    assert (await bench.get("/api/v1/incidents"))["incidents"][1]["part_of"] == INCIDENT
+
+
+async def test_a_part_whose_whole_is_on_another_page_of_the_list_says_where_it_belongs(bench: Bench) -> None:
+    merged = said.IncidentMuted(why="correlation", name="Payments are down", explained_by=INCIDENT)
+    await bench.tell([(0, opened()), (1, merged)], OTHER)
+    assert f"part of <code>{INCIDENT}</code>" in (await bench.client.get("/")).text
+
+
+async def test_two_that_are_each_a_part_of_the_other_are_both_listed(bench: Bench) -> None:
+    for one, other in ((INCIDENT, OTHER), (OTHER, INCIDENT)):
+        await bench.tell([(0, opened()), (1, said.IncidentMuted(why="merge", name="x", explained_by=other))], one)
+    front = (await bench.client.get("/")).text
+    assert all(front.count(f'href="/incidents/{name}"') == 1 for name in (INCIDENT, OTHER))
+    await bench.tell([(2, said.IncidentMuted(why="merge", name="itself", explained_by=OTHER))], OTHER)
+    assert (await bench.client.get("/")).text.count(f'href="/incidents/{OTHER}"') == 1
+
+
+async def test_a_silenced_incident_says_that_nobody_is_told_of_it(bench: Bench) -> None:
+    await bench.tell([(0, opened()), (1, said.IncidentMuted(why="silence", name="upgrade"))])
+    assert "Silenced: upgrade" in (await bench.client.get("/")).text
+    assert "Nobody is told of it for now." in (await bench.client.get(f"/incidents/{INCIDENT}")).text
+
+
+async def test_the_page_says_who_does_what_what_is_known_and_how_it_stands(bench: Bench) -> None:
+    await bench.tell([
+        (0, opened()),
+        (0, grouped()),
+        (1, paged("p1", "ada", each=True)),
+        (1, paged("p2", "bob", each=True)),
+        (2, said.RoleAssigned(role=Role.COMMANDER, person="ada", by=ADA)),
+        (3, said.ResponderAnswered(person="ada", waiting_for=("bob",), by=ADA)),
+        (4, said.ResponderDeclined(person="eve", by=ADA)),
+        (5, said.ImpactStated(impact=Impact(users_affected=0.31, workaround=False), by=ADA)),
+        (6, said.OriginSuspected(service="payments", because="both need it")),
+        (7, said.WarRoomRequested(channel="slack", name="#incident-20260301-1200")),
+        (8, said.StatusUpdated(text="<b>We</b> switch.", by=ADA)),
+    ])  # fmt: skip
+    page = " ".join((await bench.client.get(f"/incidents/{INCIDENT}")).text.split())
+    for shown in (
+        "Waiting for bob",
+        '<span class="item">ada</span> <span class="tag plain">incident commander</span>',
+        '<span class="item">bob</span> <span class="tag warn">must answer</span>',
+        '<span class="item">eve</span> <span class="tag plain">cannot take it</span>',
+        '<span class="item">Users affected</span> <span class="tag bad">31%</span>',
+        '<span class="item">Workaround</span> <span class="tag bad">no</span>',
+        "payments: both need it",
+        "#incident-20260301-1200 (slack)",
+        "<blockquote>&lt;b&gt;We&lt;/b&gt; switch.</blockquote>",
+    ):
+        assert shown in page, shown
+    found = await bench.get(f"/api/v1/incidents/{INCIDENT}")
+    assert (found["impact"]["users_affected"], found["impact"]["data_loss"]) == (0.31, None)
+    assert (found["waiting_for"], found["roles"]) == (["bob"], {"incident_commander": "ada"})
 
 
 async def test_older_incidents_are_a_page_away(bench: Bench) -> None:

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recorder_builders import (
     ADA,
+    FINGERPRINT,
     INCIDENT,
+    OTHER,
     STEP,
     SYSTEM,
     a_whole_incident,
@@ -23,11 +25,23 @@ from recorder_builders import (
     paged,
 )
 
-from tocsin_recorder.adapters.looks import segments
+from tocsin_recorder.adapters.looks import headline, segments
 from tocsin_recorder.adapters.summaries import dump_summary, load_summary
 from tocsin_recorder.core.fold import evolve, fold
-from tocsin_recorder.core.summary import KEPT, ActionState, Phase, Stage, Stages, Summary, empty, stages_at
-from tocsin_schemas import DeadlineKind, Event
+from tocsin_recorder.core.summary import (
+    KEPT,
+    ActionState,
+    Linked,
+    Origin,
+    Phase,
+    Stage,
+    Stages,
+    Summary,
+    WarRoom,
+    empty,
+    stages_at,
+)
+from tocsin_schemas import Actor, DeadlineKind, Event, Impact
 from tocsin_schemas import events as said
 
 K = DeadlineKind
@@ -165,7 +179,7 @@ def test_an_alert_that_fires_again_takes_the_time_up_where_it_was() -> None:
 
 def test_a_reopened_incident_runs_again_and_keeps_its_first_answer() -> None:
     summary = summary_of(*a_whole_incident(), (40, said.IncidentReopened(by=SYSTEM)))
-    assert (summary.phase, summary.active, summary.reopened) == (Phase.TRIGGERED, True, 1)
+    assert (summary.phase, summary.active, summary.reopened) == (Phase.REOPENED, True, 1)
     assert (summary.resolved_at, summary.acknowledged_by, summary.deadlines) == (None, None, ())
     assert summary.acknowledged_at == after(12.3)
     assert stages_at(summary, after(50)).respond == timedelta(seconds=10.3)
@@ -178,6 +192,193 @@ def test_an_acknowledgement_that_lapsed_leaves_the_incident_unanswered() -> None
         (61, said.IncidentEscalated(level=1, reason="unacknowledged", by=SYSTEM)),
     )
     assert (lapsed.phase, lapsed.acknowledged_by, lapsed.level) == (Phase.TRIGGERED, None, 1)
+
+
+# --- how far the work is, and who has it ------------------------------------------------------------------------------
+
+GRACE = Actor.person("grace", "cli")
+
+
+def updated(status: str | None = None, text: str = "We look.") -> said.StatusUpdated:
+    return said.StatusUpdated(text=text, status=status, by=ADA)  # type: ignore[arg-type]  # one of the literals
+
+
+def phases(*story: Event) -> list[str]:
+    """The phase after each event."""
+    return [summary_of((0, opened()), *enumerate(story[: n + 1], start=1)).phase.value for n in range(len(story))]
+
+
+def test_an_update_moves_an_incident_that_somebody_is_on_and_no_other() -> None:
+    assert phases(updated("mitigating")) == ["triggered"]
+    held = (said.IncidentAcknowledged(by=ADA), updated("investigating"), updated("identified"), updated("mitigating"))
+    assert phases(*held) == ["acknowledged", "investigating", "identified", "mitigating"]
+    assert phases(*held, updated(), said.IncidentAcknowledged(by=GRACE))[-2:] == ["mitigating", "mitigating"]
+    watched = said.IncidentMonitoring(watch_until=after(60))
+    assert phases(*held, watched, updated("investigating"))[-2:] == ["monitoring", "monitoring"]
+
+
+def test_an_update_is_due_no_more_once_there_is_one() -> None:
+    due = [(0.0, deadline(K.UPDATE, 60)), (0.0, deadline(K.RESOLVE, 900))]
+    assert [each.kind for each in summary_of((0, opened()), *due, (5, updated())).deadlines] == [K.RESOLVE]
+
+
+def test_an_alert_that_fires_again_goes_back_to_how_far_the_work_was() -> None:
+    watched, again = said.IncidentMonitoring(watch_until=after(60)), said.IncidentResumed(rule="R")
+    held = (said.IncidentAcknowledged(by=ADA), updated("identified"))
+    assert phases(*held, watched, again)[-1] == "identified"
+    assert phases(watched, again)[-1] == "triggered"
+    over = (said.IncidentResolved(by=ADA), said.IncidentReopened(by=SYSTEM))
+    assert phases(*held, *over, watched, again)[-1] == "reopened"
+    assert phases(*held, *over, said.IncidentAcknowledged(by=ADA))[-1] == "acknowledged"
+
+
+def test_a_false_alarm_is_over_and_still_known_as_one_when_it_is_closed() -> None:
+    false_alarm = said.IncidentResolved(by=ADA, false_alarm=True)
+    assert phases(false_alarm, said.IncidentClosed()) == ["false_alarm", "closed"]
+    closed = summary_of((0, opened()), (1, false_alarm), (2, said.IncidentClosed()))
+    assert (closed.active, closed.false_alarm, headline(closed)) == (False, True, ("Closed, false alarm", "done"))
+    assert summary_of((0, opened()), (1, false_alarm), (2, said.IncidentReopened(by=ADA))).false_alarm is False
+
+
+def test_whoever_has_it_and_then_cannot_leaves_it_unanswered() -> None:
+    declined = said.ResponderDeclined(person="ada", by=ADA)
+    held = (said.IncidentAcknowledged(by=ADA, until=after(60)), updated("identified"))
+    assert phases(*held, declined)[-1] == "triggered"
+    left = summary_of((0, opened()), *enumerate((*held, declined), start=1))
+    assert (left.acknowledged_by, left.acknowledged_until, left.declined) == (None, None, ("ada",))
+    assert phases(said.IncidentAcknowledged(by=GRACE), declined)[-1] == "acknowledged"
+    assert summary_of((0, opened()), (1, declined), (2, held[0])).declined == ()
+    over = ((2, said.IncidentResolved(by=ADA)), (3, said.IncidentReopened(by=ADA)))
+    assert summary_of((0, opened()), (1, declined), *over).declined == ()
+
+
+def test_an_acknowledgement_that_lapses_does_so_however_far_the_work_was() -> None:
+    held = (said.IncidentAcknowledged(by=ADA, until=after(2)), updated("identified"))
+    lapsed = said.IncidentEscalated(level=1, reason="unacknowledged", by=SYSTEM)
+    assert phases(*held, lapsed)[-1] == "triggered"
+
+
+def test_who_must_still_answer_is_known_until_somebody_is_on_it() -> None:
+    both = [(1.0, paged("p1", "ada", each=True)), (1.0, paged("p2", "bob", each=True)), (1.0, paged("p3", "eve"))]
+    waiting = summary_of((0, opened()), *both)
+    assert (waiting.waiting_for, headline(waiting)) == (("ada", "bob"), ("Waiting for ada, bob", "bad"))
+    one = summary_of((0, opened()), *both, (2, said.ResponderAnswered(person="ada", waiting_for=("bob",), by=ADA)))
+    assert one.waiting_for == ("bob",)
+    cannot = summary_of((0, opened()), *both, (2, said.ResponderDeclined(person="ada", by=ADA)))
+    assert cannot.waiting_for == ("bob",)
+    ends = (said.IncidentAcknowledged(by=ADA), said.IncidentMonitoring(watch_until=after(9)))
+    for end in (*ends, said.IncidentResolved(by=ADA), said.IncidentMuted(why="silence", name="x")):
+        assert summary_of((0, opened()), *both, (2, end)).waiting_for == ()
+    held = summary_of((0, opened()), (1, said.IncidentAcknowledged(by=GRACE)), (2, paged(each=True)))
+    assert held.waiting_for == ()
+    place = paged(each=True).model_copy(update={"target": "channel:slack:#incidents"})
+    assert summary_of((0, opened()), (1, place)).waiting_for == ()
+
+
+def test_each_page_that_nobody_has_answered_is_due_to_be_repeated_by_itself() -> None:
+    pages = [(1.0, paged("p1", "ada")), (1.0, paged("p2", "bob"))]
+    due = [(1.0, deadline(K.CONTACT, 60, page="p1")), (1.0, deadline(K.CONTACT, 60, page="p2"))]
+    assert [each.page for each in summary_of((0, opened()), *pages, *due).deadlines] == ["p1", "p2"]
+
+    def left(event: Event) -> list[str | None]:
+        return [each.page for each in summary_of((0, opened()), *pages, *due, (60, event)).deadlines]
+
+    assert left(paged("p3", "ada", reason="unanswered", way=1, repeats="p1")) == ["p2"]
+    assert left(said.ResponderAnswered(person="bob", waiting_for=("ada",), by=ADA)) == ["p1"]
+    assert left(said.ResponderDeclined(person="ada", by=ADA)) == ["p2"]
+    for end in (said.IncidentAcknowledged(by=ADA), said.IncidentMuted(why="silence", name="x")):
+        assert left(end) == []
+    assert left(said.IncidentMonitoring(watch_until=after(90))) == []
+
+
+def test_very_many_pages_to_repeat_leave_room_for_what_else_is_due() -> None:
+    pages = [(1.0, deadline(K.CONTACT, 60, page=f"p{n}")) for n in range(2 * KEPT)]
+    due = summary_of((0, opened()), *pages, (2, deadline(K.RESOLVE, 900))).deadlines
+    assert (len(due), due[-1].kind) == (KEPT + 1, K.RESOLVE)
+
+
+def test_a_warning_is_due_until_it_is_given_or_needless() -> None:
+    soon = [(0.0, deadline(K.ACKNOWLEDGE_SOON, 10)), (0.0, deadline(K.RESOLVE_SOON, 800))]
+    name = soon[1][1].deadline
+    given = summary_of(
+        (0, opened()), *soon, (800, said.TargetNeared(deadline=name, target="resolve", due_at=after(900)))
+    )
+    assert [due.kind for due in given.deadlines] == [K.ACKNOWLEDGE_SOON]
+    answered = summary_of((0, opened()), *soon, (5, said.IncidentAcknowledged(by=ADA)))
+    assert [due.kind for due in answered.deadlines] == [K.RESOLVE_SOON]
+    worse = said.SeverityChanged(before="P1", after="P0", why="alert", by=SYSTEM)
+    assert summary_of((0, opened()), *soon, (5, worse)).deadlines == ()
+
+
+# --- what it does to people, where it comes from, what it has to do with others ---------------------------------------
+
+
+def test_what_is_known_of_the_impact_is_what_was_said_last() -> None:
+    some, more = Impact(users_affected=0.3), Impact(users_affected=0.3, data_loss=False)
+    known = summary_of((0, opened()), (1, said.ImpactStated(impact=some, by=ADA)))
+    assert known.impact == some
+    assert load_summary(dump_summary(known)) == known
+    assert summary_of((0, opened()), *((n, said.ImpactStated(impact=i, by=ADA)) for n, i in enumerate((some, more)))
+                      ).impact == more  # fmt: skip
+
+
+def test_a_severity_that_a_person_has_set_is_theirs_until_they_release_it() -> None:
+    by_hand = said.SeverityChanged(before="P1", after="P0", why="person", by=ADA)
+    assert summary_of((0, opened()), (1, by_hand)).severity_held_by == "ada"
+    assert summary_of((0, opened()), (1, by_hand), (2, said.SeverityReleased(by=ADA))).severity_held_by is None
+    by_time = said.SeverityChanged(before="P1", after="P0", why="time", by=SYSTEM)
+    assert summary_of((0, opened()), (1, by_time)).severity_held_by is None
+
+
+def test_origin_war_room_and_the_last_update_are_kept() -> None:
+    summary = summary_of(
+        (0, opened()),
+        (1, said.OriginSuspected(service="payments", because="both need it")),
+        (2, said.WarRoomRequested(channel="slack", name="#incident-1")),
+        (3, updated(text="first")),
+        (4, updated(text="x" * 4_096)),
+    )
+    assert (summary.origin, summary.war_room) == (Origin("payments", "both need it"), WarRoom("slack", "#incident-1"))
+    assert summary.last_update is not None
+    assert (summary.updates, summary.last_update.by, summary.last_update.at) == (2, "ada", after(4))
+    assert len(summary.last_update.text) == 2_000
+
+
+def test_an_incident_that_was_merged_is_a_part_of_the_other_until_it_is_split_off() -> None:
+    merged = said.IncidentMuted(why="merge", name="Payments are down", explained_by=OTHER)
+    part = summary_of((0, opened()), (1, merged))
+    assert (part.part_of, headline(part)) == (OTHER, ("Part of Payments are down", "done"))
+    assert summary_of((0, opened()), (1, merged), (2, said.IncidentUnmuted(because="split"))).part_of is None
+    assert summary_of((0, opened()), (1, merged), (2, said.IncidentReopened(by=ADA))).mute is None
+    silenced = said.IncidentMuted(why="silence", name="upgrade", explained_by=OTHER)
+    assert summary_of((0, opened()), (1, merged), (2, silenced)).part_of is None
+
+
+def test_of_each_other_incident_the_last_that_was_said_counts() -> None:
+    def linked(relation: str, other: str = OTHER) -> said.IncidentLinked:
+        return said.IncidentLinked(other=other, relation=relation, by=ADA)  # type: ignore[arg-type]  # a literal
+
+    summary = summary_of(
+        (0, opened()), (1, linked("absorbed")), (2, linked("related", "abc")), (3, linked("split_into"))
+    )
+    assert summary.links == (Linked(OTHER, "split_into"), Linked("abc", "related"))
+    many = summary_of((0, opened()), *((n, linked("related", f"i{n}")) for n in range(150)))
+    assert (len(many.links), many.links_seen) == (KEPT, 150)
+
+
+def test_an_alert_that_moved_to_another_incident_is_not_this_ones_any_more() -> None:
+    def moved(episode: str) -> said.AlertMoved:
+        return said.AlertMoved(fingerprint=FINGERPRINT, episode=episode, rule="CheckoutErrors", to=OTHER)
+
+    two = [(0.0, opened()), (0.0, grouped()), (0.0, grouped(episode="e2"))]
+    left = summary_of(*two, (1, moved("e1")))
+    assert ([a.episode for a in left.alerts], left.alerts_seen, left.alerts_firing) == (["e2"], 1, 1)
+    ended = summary_of(*two, (1, cleared("e2")), (2, moved("e2")))
+    assert ([a.episode for a in ended.alerts], ended.alerts_seen, ended.alerts_firing) == (["e1"], 1, 1)
+    assert summary_of(*two, (1, moved("e9"))).alerts_seen == 2
+    many = summary_of((0, opened()), *((0, grouped(episode=f"e{n}")) for n in range(KEPT + 5)))
+    unlisted = evolve(many, as_log([(1, moved(f"e{KEPT + 1}"))])[0])
+    assert (len(unlisted.alerts), unlisted.alerts_seen, unlisted.alerts_firing) == (KEPT, KEPT + 4, KEPT + 4)
 
 
 def test_an_alert_that_ends_twice_ends_once() -> None:
@@ -211,7 +412,7 @@ def test_any_events_in_any_order_fold(story: list[tuple[float, Event]]) -> None:
     assert summary.alerts_firing >= 0
     assert all(getattr(summary.stages, name) >= timedelta() for name in Stages.__slots__)
     assert all(took is None or took >= timedelta() for took in (summary.time_to_acknowledge, summary.time_to_resolve))
-    assert len({(due.kind, due.level is None) for due in summary.deadlines}) == len(summary.deadlines)
+    assert len({(due.kind, due.level is None, due.page) for due in summary.deadlines}) == len(summary.deadlines)
 
 
 @given(stories)

@@ -5,6 +5,7 @@ from tocsin_recorder.adapters.console import Console
 from tocsin_recorder.adapters.database import Database
 from tocsin_recorder.adapters.live import LiveFeed
 from tocsin_recorder.adapters.log_reader import LogReader
+from tocsin_recorder.adapters.orders_api import OrdersApi
 from tocsin_recorder.adapters.queries import Queries
 from tocsin_recorder.adapters.store import Store
 from tocsin_recorder.handlers import Recording
@@ -26,6 +27,7 @@ def build(host: Host[RecorderSettings]) -> None:
     host.ready_when("database", recording.problem)
     host.ready_when("timeline", reader.problem)
 
+    host.route(*OrdersApi(host.orders, host.clock).routes())
     host.route(*Api(queries, live, host.clock).routes(), *Console(queries, host.playbooks, host.clock).routes())
 
     async def stop() -> None:

@@ -25,7 +25,7 @@ from tocsin_testkit.nats import NatsServer
 RESOLVED = IncidentResolved(by=ADA)
 
 
-def runbook(target: Target, *, extra: str = "", timeout: str = "1s", within: str = "1s") -> str:
+def runbook(target: Target, *, extra: str = "", timeout: str = "1s", within: str = "1s", approval: str = "{}") -> str:
     """Two steps: the first clears a cache, the second fails over; `extra` goes into both requests."""
     verify = f'verify: {{http: {{url: "{target.url}/health"}}, within: {within}, every: 50ms}}'
     return f"""
@@ -35,6 +35,7 @@ def runbook(target: Target, *, extra: str = "", timeout: str = "1s", within: str
         - name: clear-cache
           http: {{url: "{target.url}/clear"{extra}}}
           timeout: {timeout}
+          approval: {approval}
           {verify}
           on_failure: failover
         - name: failover

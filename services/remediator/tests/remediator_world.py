@@ -24,6 +24,7 @@ T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SYSTEM = Actor.system("escalator")
 ADA = Actor.person("ada", "cli")
 GRACE = Actor.person("grace", "cli")
+EVE = Actor.person("eve", "cli")
 REF = PlaybookRef(name="shop", revision="0" * 12)
 HERE = Here("replica-a")
 
@@ -43,7 +44,7 @@ TWO_STEPS = """
 """
 
 
-def playbook_text(runbooks: str = TWO_STEPS, *, rest: str = "", remediate: str = "") -> str:
+def playbook_text(runbooks: str = TWO_STEPS, *, rest: str = "", remediate: str = "", oncall: str = "") -> str:
     """A playbook of four severities: automatic, approve, off, and automatic again."""
     return f"""
 apiVersion: tocsin/v1
@@ -56,9 +57,11 @@ severities:
   - {{name: P3, automation: "off"}}
 oncall:
   people:
-    - {{name: ada, contacts: [{{channel: chat, address: ada}}]}}
+    - {{name: ada, access: commander, contacts: [{{channel: chat, address: ada}}]}}
     - {{name: grace, contacts: [{{channel: chat, address: grace}}]}}
+    - {{name: eve, access: viewer, contacts: [{{channel: chat, address: eve}}]}}
   teams: [{{name: shop, members: [ada, grace]}}]
+  {oncall}
 communicate:
   channels: [{{name: chat, console: {{}}}}]
 {rest}
@@ -68,8 +71,8 @@ remediate:
 """
 
 
-def playbook(runbooks: str = TWO_STEPS, *, rest: str = "", remediate: str = "") -> Playbook:
-    return load(playbook_text(runbooks, rest=rest, remediate=remediate)).playbook
+def playbook(runbooks: str = TWO_STEPS, *, rest: str = "", remediate: str = "", oncall: str = "") -> Playbook:
+    return load(playbook_text(runbooks, rest=rest, remediate=remediate, oncall=oncall)).playbook
 
 
 def step(text: str, *, more: str = "", name: str = "only") -> str:

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from remediator_world import ADA, T0, opened
 
-from tocsin_remediator.core.commands import CommandError
 from tocsin_remediator.core.incident import Incident
 from tocsin_remediator.core.moves import Trigger, Wait
 from tocsin_remediator.handlers import Handlers, IncidentFold
 from tocsin_remediator.mitigation import Halt
-from tocsin_runtime import Decider, Delivery, NotYetError
+from tocsin_runtime import Decider, Delivery, NotYetError, RefusedError
 from tocsin_runtime.bus.delivery import Position
-from tocsin_schemas import Event, caused_by
+from tocsin_runtime.topology import consumers_of
+from tocsin_schemas import Event, Impact, caused_by
 from tocsin_schemas.commands import Acknowledge
-from tocsin_schemas.events import NoteAdded
+from tocsin_schemas.events import ImpactStated, NoteAdded
 from tocsin_schemas.subjects import incident_subject
 
 WAIT = Wait(T0 + timedelta(seconds=7), "waiting for approval")
@@ -69,6 +69,20 @@ def handlers(mitigator: FakeMitigator) -> Handlers:
 def delivery(event: Event, incident: str = "inc") -> Any:
     envelope = caused_by("cause", 0, "escalator", incident, T0, event).at(1)
     return Delivery(envelope, incident_subject(incident, type(event)), Position("INCIDENTS", 1, 1), None)  # type: ignore[arg-type]  # it is not settled here
+
+
+async def test_an_impact_that_is_stated_may_start_a_runbook_and_a_note_may_not() -> None:
+    mitigator = FakeMitigator(Halt(None, moved=False), Halt(None, moved=False))
+    mitigator.go.set()
+    inputs = handlers(mitigator)
+    await inputs.on_incidents([delivery(ImpactStated(impact=Impact(data_loss=True), by=ADA))])
+    await inputs.on_incidents([delivery(NOTE)])
+    assert [trigger.may_start for trigger in mitigator.triggers] == [True, False]
+
+
+def test_the_remediator_is_shown_an_impact_that_is_stated() -> None:
+    filters = {name for spec in consumers_of("remediator") for name in spec.filters}
+    assert incident_subject("i", ImpactStated).replace(".i.", ".*.") in filters
 
 
 async def test_a_message_that_may_start_a_runbook_comes_again_until_nothing_is_left() -> None:
@@ -155,5 +169,5 @@ async def test_a_command_for_somebody_else_is_an_error_that_names_it() -> None:
     command = Acknowledge(incident="inc", by=ADA)
     envelope = caused_by("c", 0, "operator", "", T0, command)
     foreign: Any = Delivery(envelope, "tocsin.commands.remediator.x", Position("COMMANDS", 1, 1), None)  # type: ignore[arg-type]  # it is not settled here
-    with pytest.raises(CommandError, match="the remediator has no such command"):
+    with pytest.raises(RefusedError, match="the remediator has no such command"):
         await handlers(FakeMitigator()).on_commands([foreign])

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
-from remediator_world import T0, opened, playbook
+from remediator_world import ADA, T0, opened, playbook
 
 from tocsin_playbook import Playbook
 from tocsin_playbook.model import HttpAction, HttpCheck, OutcomeProbe
+from tocsin_playbook.standing_orders import NO_ORDERS
 from tocsin_remediator.adapters.exchange import Request
 from tocsin_remediator.adapters.http import HttpTarget
 from tocsin_remediator.adapters.leases import Demand, ProcessLeases, Taken
@@ -19,13 +20,14 @@ from tocsin_remediator.app import build
 from tocsin_remediator.core.outcomes import Answered, Lost, NotSent, Reply
 from tocsin_remediator.core.reach import AllowedHosts
 from tocsin_remediator.settings import RemediatorSettings
-from tocsin_runtime import Delivery, Host
+from tocsin_runtime import Delivery, Host, NotYetError, RefusedError
 from tocsin_runtime.bus.delivery import Position
 from tocsin_runtime.bus.log import Append
-from tocsin_schemas import Envelope, Event, Payload, PlaybookRef, RunbookOutcome, caused_by
-from tocsin_schemas.events import ActionClaimed, RunbookFinished
+from tocsin_schemas import Command, Envelope, Event, Payload, PlaybookRef, RunbookOutcome, caused_by
+from tocsin_schemas.commands import ApproveAction, StopAutomation
+from tocsin_schemas.events import ActionClaimed, RequestRefused, RunbookFinished
 from tocsin_schemas.ids import derive_id
-from tocsin_schemas.subjects import incident_subject
+from tocsin_schemas.subjects import command_subject, incident_subject
 
 LOCAL = AllowedHosts.parse("127.0.0.1")
 Sent = Callable[[], None]
@@ -74,6 +76,12 @@ class Shelf:
         return playbook()
 
 
+class Ordered:
+    """The standing orders."""
+
+    standing = NO_ORDERS
+
+
 class Wiring:
     """A host that only notes what is connected with it."""
 
@@ -81,7 +89,7 @@ class Wiring:
 
     def __init__(self) -> None:
         self.settings, self.clock = RemediatorSettings(), PassingClock()
-        self.incidents, self.playbooks = Log(), Shelf()
+        self.incidents, self.playbooks, self.orders = Log(), Shelf(), Ordered()
         self.handlers: dict[str, Any] = {}
         self.stops: list[Callable[[], Awaitable[None]]] = []
 
@@ -129,15 +137,22 @@ class CountedLeases(ProcessLeases):
 
 
 class System:
-    def __init__(self, target: Target | None = None) -> None:
+    def __init__(self, target: Target | None = None, log: Log | None = None) -> None:
         self.host, self.network = Wiring(), Network()
+        self.host.incidents = log or self.host.incidents
         self.leases = CountedLeases(self.host.clock)
         over_network = HttpTarget(self.host.settings.policy.allowed_hosts, self.network)
         build(cast(Host[RemediatorSettings], self.host), target=target or over_network, leases=self.leases)
 
     async def open(self) -> RunbookFinished:
         """An incident is opened; the answer is how its runbook ended."""
-        event: Event = opened()
+        await self.hear(opened())
+        finished = self.host.incidents.events[-1].data
+        assert isinstance(finished, RunbookFinished)
+        return finished
+
+    async def hear(self, event: Event) -> None:
+        """The escalator states this, first of all."""
         envelope = caused_by(derive_id("test", "opened"), 0, "escalator", "inc", T0, event).at(1)
         self.host.incidents.events.append(envelope)
         subject = incident_subject("inc", type(event))
@@ -146,9 +161,16 @@ class System:
             Delivery(envelope, subject, Position("INCIDENTS", 1, 1), None),  # type: ignore[arg-type]  # it is not settled here
         )
         await self.host.handlers["remediator-incidents"]([delivery])
-        finished = self.host.incidents.events[-1].data
-        assert isinstance(finished, RunbookFinished)
-        return finished
+
+    async def ask(self, command: Command) -> Sequence[Event]:
+        """A person asks for this; what the log says of it afterwards."""
+        envelope = caused_by(derive_id("test", type(command).__name__), 0, "operator", "", T0, command)
+        delivery = cast(
+            Delivery[Payload],
+            Delivery(envelope, command_subject(type(command)), Position("COMMANDS", 1, 1), None),  # type: ignore[arg-type]  # it is not settled here
+        )
+        await self.host.handlers["remediator-commands"]([delivery])
+        return [event.data for event in self.host.incidents.events if event.cause == envelope.id]
 
     @property
     def claim(self) -> ActionClaimed:
@@ -203,6 +225,26 @@ async def test_given_leases_are_taken_and_closed_with_the_service() -> None:
     for stop in system.host.stops:
         await stop()
     assert system.leases.is_closed
+
+
+@pytest.mark.usefixtures("sealed")
+async def test_a_refused_command_is_answered_once_however_often_it_comes_and_is_held_by_nothing() -> None:
+    """Also not by an action of the incident that waits for somebody's yes."""
+    first = System()
+    second = System(log=first.host.incidents)
+    with pytest.raises(NotYetError, match="waiting for approval"):
+        await first.hear(opened("P2"))
+    refused = RequestRefused(command="ApproveAction", reason="there is no action x", by=ADA)
+    for replica in (first, first, second):  # it was written down, and the acknowledgement was lost
+        assert await replica.ask(ApproveAction(incident="inc", by=ADA, action="x")) == [refused]
+
+
+@pytest.mark.usefixtures("sealed")
+async def test_a_command_about_an_incident_that_is_not_there_is_answered_nowhere() -> None:
+    system = System()
+    with pytest.raises(RefusedError, match="there is no such incident"):
+        await system.ask(StopAutomation(incident="inc", by=ADA))
+    assert system.host.incidents.events == []
 
 
 # --- the seam below the target ----------------------------------------------------------------------------------------

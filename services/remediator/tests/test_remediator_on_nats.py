@@ -2,16 +2,19 @@
 
 import asyncio
 import base64
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from remediator_bench import RESOLVED, Bench, runbook
 from remediator_target import Target
-from remediator_world import ADA, SYSTEM
+from remediator_world import ADA, EVE, GRACE, SYSTEM
 from structlog.testing import capture_logs
 
-from tocsin_schemas import RunbookOutcome
+from tocsin_schemas import Actor, RunbookOutcome, caused_by
 from tocsin_schemas.commands import ApproveAction, StopAutomation
-from tocsin_schemas.events import IncidentReopened, NoteAdded, SeverityChanged
+from tocsin_schemas.events import IncidentReopened, NoteAdded, OverrideSet, RequestRefused, SeverityChanged
+from tocsin_schemas.ids import derive_id
+from tocsin_schemas.subjects import order_subject
 
 
 async def test_an_incident_is_mitigated_by_the_first_action(bench: Bench) -> None:
@@ -101,6 +104,55 @@ async def test_an_action_by_hand_that_cannot_be_is_refused_on_the_timeline(bench
         await bench.run_by_hand("reboot-the-moon")
         assert "no step reboot-the-moon" in (await bench.wait_for("ActionRefused")).reason
         assert target.actions == []
+
+
+@pytest.mark.parametrize(
+    ("action", "by", "reason"),
+    [
+        ("another", ADA, "there is no action another"),
+        ("", EVE, "eve is a viewer; ApproveAction asks for a responder"),
+    ],
+)
+async def test_an_approval_that_cannot_be_is_answered_on_the_timeline(
+    bench: Bench, action: str, by: Actor, reason: str
+) -> None:
+    async with Target().serve() as target:
+        await bench.push(runbook(target))
+        await bench.start()
+        await bench.open(severity="P2")
+        proposed = await bench.wait_for("ActionProposed")
+        command = await bench.ask(ApproveAction(incident="inc1", by=by, action=action or proposed.action))
+        assert await bench.wait_for("RequestRefused") == RequestRefused(command="ApproveAction", reason=reason, by=by)
+        assert (await bench.log.load("inc1"))[-1].cause == command
+        assert await bench.connection.last_sequence("DEADLETTERS") == 0
+        assert target.actions == []
+
+
+async def test_who_stands_in_by_order_may_approve_and_who_is_stood_in_for_may_not(bench: Bench) -> None:
+    async with Target().serve() as target:
+        await bench.push(
+            runbook(target, approval="{by: ['schedule:primary']}"),
+            oncall="schedules: [{name: primary, layers: [{people: [ada], starts: 2026-01-01}]}]",
+        )
+        first, second = await bench.start(), await bench.start()
+        now = datetime.now(UTC)
+        stands_in = OverrideSet(
+            override="o1", schedule="primary", person="grace", begins_at=now, ends_at=now + timedelta(hours=1), by=ADA
+        )
+        order = caused_by(derive_id("order", "o1"), 0, "escalator", "", now, stands_in)
+        written = await bench.connection.publish(order_subject(OverrideSet), order)
+        async with asyncio.timeout(10):
+            while min(first.orders.position, second.orders.position) < written.sequence:
+                await asyncio.sleep(0.02)
+        await bench.open(severity="P2")
+        proposed = await bench.wait_for("ActionProposed")
+        await bench.ask(ApproveAction(incident="inc1", by=ADA, action=proposed.action), "ada")
+        refused = await bench.wait_for("RequestRefused")
+        assert refused.reason == "ada is not among those who are asked: schedule:primary"
+        assert target.actions == []
+        await bench.ask(ApproveAction(incident="inc1", by=GRACE, action=proposed.action), "grace")
+        assert (await bench.wait_for("RunbookFinished")).outcome is RunbookOutcome.MITIGATED
+        assert target.actions == ["/clear"]
 
 
 async def test_stopping_the_automation_ends_a_verification_and_all_that_would_follow(bench: Bench) -> None:
@@ -193,16 +245,7 @@ async def test_replicas_share_the_work_and_each_action_runs_once(bench: Bench) -
         assert target.most_executions == 1
 
 
-async def test_a_command_for_an_incident_that_is_not_there_is_parked_with_the_reason(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tocsin_runtime.bus.consume.pause_before_retry", lambda deliveries: 0.01)
-    with capture_logs() as logs:
-        await _park_a_command(bench)
-    assert sum(line["event"] == "handler failed" for line in logs) == 8
-
-
-async def _park_a_command(bench: Bench) -> None:
+async def test_a_command_for_an_incident_that_is_not_there_is_parked_with_the_reason(bench: Bench) -> None:
     async with Target().serve() as target:
         await bench.push(runbook(target))
         await bench.start()

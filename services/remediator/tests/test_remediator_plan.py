@@ -8,13 +8,14 @@ from remediator_world import ADA, HERE, SYSTEM, T0, World, grouped, playbook, st
 from tocsin_remediator.core.moves import Claiming, Execute, Here, Nothing, Policy, Recover, Say, Verify, Wait
 from tocsin_remediator.core.plan import why_not_begin
 from tocsin_remediator.core.reach import AllowedHosts
-from tocsin_schemas import RunbookOutcome
+from tocsin_schemas import Impact, RunbookOutcome
 from tocsin_schemas.events import (
     ActionApproved,
     ActionFailed,
     ActionProposed,
     ActionRefused,
     AutomationStopped,
+    ImpactStated,
     IncidentMonitoring,
     IncidentReopened,
     IncidentResolved,
@@ -80,6 +81,24 @@ def test_a_raised_severity_starts_what_was_off_before() -> None:
     world = World().begin("P3")
     world.tell(SeverityChanged(before="P3", after="P0", why="person", by=ADA))
     assert isinstance(world.next(), Say)
+
+
+BY_IMPACT = """
+    - name: book
+      when: "incident.users_affected > 0.1 && !incident.data_at_risk"
+      steps:
+        - {name: only, wait: 1s}
+"""
+
+
+def test_a_runbook_for_an_impact_starts_when_somebody_states_it_and_on_no_guess() -> None:
+    world = World(playbook(BY_IMPACT)).begin()
+    assert isinstance(world.next(), Nothing)
+    world.tell(ImpactStated(impact=Impact(users_affected=0.3), by=ADA))
+    assert isinstance(world.next(), Nothing), "nobody has said whether data is at risk"
+    world.tell(ImpactStated(impact=Impact(users_affected=0.3, data_at_risk=False), by=ADA))
+    world.until_it_rests()
+    assert world.said[0] == "RunbookStarted"
 
 
 def test_nothing_starts_while_automation_is_switched_off() -> None:

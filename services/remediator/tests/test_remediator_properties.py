@@ -194,7 +194,7 @@ class Shells(RuleBasedStateMachine):
         self.carried_out[claim.execution] += 1
         assert self.carried_out[claim.execution] == 1, "executed twice"
         assert not state.stopped, "executed after automation was stopped"
-        assert state.phase in (Phase.TRIGGERED, Phase.ACKNOWLEDGED), f"executed although {state.phase}"
+        assert state.phase.is_waiting or state.phase.is_held, f"executed although {state.phase}"
         assert any(claim.execution == each.execution for each in self.claims()), "executed without a claim"
 
     def verify(self, replica: Replica, move: Verify, helped: bool) -> None:

@@ -7,12 +7,21 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from remediator_world import ADA, GRACE, T0, World, playbook, step
+from remediator_world import ADA, EVE, GRACE, T0, World, grouped, playbook, step
 
+from tocsin_playbook import Playbook
 from tocsin_playbook.model import Expect, HttpAction, OutcomeProbe, Step
 from tocsin_playbook.model import Verify as VerifyRule
+from tocsin_playbook.standing_orders import StandingOrders, under_orders
 from tocsin_remediator.core.actions import by_hand_id
-from tocsin_remediator.core.commands import CommandError, decide_approve, decide_run, decide_stop
+from tocsin_remediator.core.commands import (
+    CommandError,
+    Request,
+    decide_approve,
+    decide_request,
+    decide_run,
+    decide_stop,
+)
 from tocsin_remediator.core.expectation import mismatch
 from tocsin_remediator.core.incident import Incident, Phase, evolve
 from tocsin_remediator.core.moves import Claiming, Nothing, Wait
@@ -31,16 +40,26 @@ from tocsin_remediator.core.runbook import target_of
 from tocsin_remediator.core.verification import Watch, is_settled, looked, looks_needed
 from tocsin_remediator.settings import RemediatorSettings
 from tocsin_runtime import SettingsError, load_settings
-from tocsin_schemas import Actor, Event, caused_by
+from tocsin_schemas import Actor, Event, Role, caused_by
 from tocsin_schemas.commands import ApproveAction, RunAction, StopAutomation
 from tocsin_schemas.events import (
     INCIDENT_EVENTS,
+    ActionApproved,
+    ActionProposed,
     ActionRefused,
+    AlertMoved,
     AutomationStopped,
     IncidentAcknowledged,
+    IncidentEscalated,
     IncidentMonitoring,
+    IncidentReopened,
     IncidentResolved,
     IncidentResumed,
+    OverrideSet,
+    RequestRefused,
+    ResponderDeclined,
+    RoleAssigned,
+    StatusUpdated,
 )
 
 HTTP = 'http: {url: "http://127.0.0.1:1/x"}'
@@ -265,8 +284,8 @@ def test_an_approval_is_written_down_with_its_name() -> None:
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
-        (IncidentResolved(by=ADA), "is not wanted any more"),
-        (AutomationStopped(by=ADA), "is not wanted any more"),
+        (IncidentResolved(by=ADA), "the action only is not wanted any more: the incident is resolved"),
+        (AutomationStopped(by=ADA), "the action only is not wanted any more: a person stopped the automation"),
     ],
 )
 def test_what_is_over_cannot_be_approved(event: Event, reason: str) -> None:
@@ -280,7 +299,7 @@ def test_an_approval_must_fit_something_that_waits_for_one() -> None:
     world = waiting()
     with pytest.raises(CommandError, match="there is no action x"):
         approve(world, action="x")
-    with pytest.raises(CommandError, match="only a person can approve"):
+    with pytest.raises(CommandError, match="escalator is not a person: only people ask for something"):
         approve(world, Actor.system("escalator"))
     world.tell(approve(world)[0])
     world.claim()
@@ -353,7 +372,6 @@ def test_an_action_by_hand_whose_outcome_is_unknown_is_left_to_people() -> None:
     [
         ({"name": "none"}, "the playbook has no step none in a runbook book"),
         ({"runbook": "none"}, "the playbook has no step only in a runbook none"),
-        ({"by": Actor.system("cron")}, "only a person can ask for an action by hand"),
         ({"age": 2 * HOUR}, "it was asked for too long ago"),
     ],
 )
@@ -421,9 +439,125 @@ def test_an_action_by_hand_goes_before_the_runbook_and_in_spite_of_clear_alerts(
     assert move.event.action == by_hand_id("c")
 
 
-def test_stopping_the_automation_of_no_incident_is_an_error() -> None:
-    with pytest.raises(CommandError, match="StopAutomation for incident inc: there is no such incident"):
-        decide_stop(Incident("inc"), StopAutomation(incident="inc", by=ADA))
+def test_stopping_the_automation_is_written_down_with_its_name_and_reason() -> None:
+    world = waiting()
+    command = StopAutomation(incident="inc", by=GRACE, because="it makes things worse")
+    assert decide_stop(world.state, world.playbook, command, world.now) == (
+        AutomationStopped(by=GRACE, because="it makes things worse"),
+    )
+
+
+# --- who may ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_viewer_approves_and_stops_nothing() -> None:
+    world = waiting()
+    with pytest.raises(CommandError, match="eve is a viewer; ApproveAction asks for a responder"):
+        approve(world, EVE)
+    with pytest.raises(CommandError, match="eve is a viewer; StopAutomation asks for a responder"):
+        decide_stop(world.state, world.playbook, StopAutomation(incident="inc", by=EVE), world.now)
+
+
+@pytest.mark.parametrize(
+    ("by", "reason"),
+    [
+        (GRACE, "grace is a responder; RunAction asks for a commander"),
+        (Actor.system("cron"), "cron is not a person: only people ask for something"),
+    ],
+)
+def test_an_action_by_hand_is_no_action_where_it_is_not_theirs_to_ask_for(by: Actor, reason: str) -> None:
+    with pytest.raises(CommandError, match=reason):
+        run(by_hand(), "only", by=by)
+
+
+def test_the_commander_of_the_incident_runs_an_action_by_hand_there() -> None:
+    world = by_hand()
+    world.tell(RoleAssigned(role=Role.COMMANDER, person="grace", by=ADA))
+    assert [type(event) for event in run(world, "only", by=GRACE)] == [ActionProposed, ActionApproved]
+    world.tell(RoleAssigned(role=Role.COMMANDER, person="ada", by=ADA))
+    with pytest.raises(CommandError, match="grace is a responder"):
+        run(world, "only", by=GRACE)
+
+
+# --- how people are answered ------------------------------------------------------------------------------------------
+
+
+def requested(world: World, command: Request, playbook: Playbook | None = None) -> tuple[Event, ...]:
+    return decide_request(world.state, playbook or world.playbook, command, "c", world.now, world.now, HOUR)
+
+
+def approval(world: World, by: Actor = ADA, action: str = "") -> ApproveAction:
+    return ApproveAction(incident="inc", by=by, action=action or world.state.tracks[-1].actions[-1].id)
+
+
+def test_what_can_be_is_carried_out() -> None:
+    world = waiting()
+    action = world.state.tracks[-1].actions[-1].id
+    assert requested(world, approval(world)) == (ActionApproved(action=action, runbook="book", step="only", by=ADA),)
+    stop = StopAutomation(incident="inc", by=ADA)
+    assert requested(world, stop) == (AutomationStopped(by=ADA),)
+    by_hand_too = requested(world, RunAction(incident="inc", by=ADA, runbook="book", step="only"))
+    assert [type(event) for event in by_hand_too] == [ActionProposed, ActionApproved]
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (ApproveAction(incident="inc", by=ADA, action="x"), "there is no action x"),
+        (StopAutomation(incident="inc", by=EVE), "eve is a viewer; StopAutomation asks for a responder"),
+        (
+            RunAction(incident="inc", by=GRACE, runbook="book", step="only"),
+            "grace is a responder; RunAction asks for a commander",
+        ),
+    ],
+)
+def test_whoever_asks_for_what_cannot_be_is_answered_with_the_reason(command: Request, reason: str) -> None:
+    refused = RequestRefused(command=type(command).__name__, reason=reason, by=command.by)
+    assert requested(waiting(), command) == (refused,)
+
+
+def test_a_reason_is_one_line_however_many_are_asked() -> None:
+    letters = "abcdefghijklmnopqrst"
+    named = ", ".join(f"'schedule:{letter * 60}'" for letter in letters)
+    schedules = ", ".join(
+        f"{{name: {each * 60}, layers: [{{people: [grace], starts: 2026-01-01}}]}}" for each in letters
+    )
+    asked = playbook(step(f"{HTTP}, approval: {{needed: always, by: [{named}]}}"), oncall=f"schedules: [{schedules}]")
+    world = waiting()
+    (refused,) = requested(world, approval(world), asked)
+    assert isinstance(refused, RequestRefused)
+    assert refused.reason.startswith("ada is not among those who are asked: schedule:aaa")
+    assert refused.reason.endswith("…")
+
+
+def test_a_refusal_is_remembered_by_its_command_and_changes_nothing_else() -> None:
+    world = waiting()
+    before = world.state
+    world.tell(RequestRefused(command="ApproveAction", reason="no", by=ADA), "the command")
+    assert world.state == replace(before, refused=frozenset({"the command"}))
+    assert isinstance(world.next(), Wait)
+
+
+# --- under standing orders --------------------------------------------------------------------------------------------
+
+ON_CALL = "schedules: [{name: primary, layers: [{people: [ada], starts: 2026-01-01}]}]"
+ASKED = step(f"{HTTP}, approval: {{needed: always, by: ['schedule:primary']}}")
+STANDS_IN = OverrideSet(
+    override="o1", schedule="primary", person="grace", begins_at=T0, ends_at=T0 + timedelta(minutes=1), by=ADA
+)
+
+
+def test_who_stands_in_may_approve_and_who_is_stood_in_for_may_not() -> None:
+    world = World(playbook(ASKED, oncall=ON_CALL)).begin()
+    assert isinstance(world.until_it_rests(), Wait)
+    ordered = under_orders(world.playbook, StandingOrders(overrides=(STANDS_IN,)))
+    (approved,) = requested(world, approval(world, GRACE), ordered)
+    assert isinstance(approved, ActionApproved)
+    (refused,) = requested(world, approval(world, ADA), ordered)
+    assert isinstance(refused, RequestRefused)
+    assert isinstance(requested(world, approval(world, GRACE))[0], RequestRefused)
+    world.pass_time(60)
+    assert isinstance(requested(world, approval(world, ADA), ordered)[0], ActionApproved)
 
 
 # --- the fold --------------------------------------------------------------------------------------------------------
@@ -435,6 +569,61 @@ def test_an_acknowledged_incident_stays_acknowledged_when_an_alert_fires_again()
     world.tell(IncidentMonitoring(watch_until=T0))
     world.tell(IncidentResumed(rule="r"))
     assert world.state.phase is Phase.ACKNOWLEDGED
+
+
+def phases(*events: Event) -> list[str]:
+    """The phase after each event."""
+    world = World().begin()
+    return [str(world.tell(event) and world.state.phase) for event in events]
+
+
+def updated(status: str | None) -> StatusUpdated:
+    return StatusUpdated(text="t", status=status, by=ADA)  # type: ignore[arg-type]  # one of the literals
+
+
+def test_the_phase_that_conditions_ask_for_is_the_escalators() -> None:
+    acknowledged, watched = IncidentAcknowledged(by=ADA), IncidentMonitoring(watch_until=T0)
+    resumed, reopened = IncidentResumed(rule="r"), IncidentReopened(by=ADA)
+    assert phases(updated("identified"), acknowledged, updated("identified"), updated(None), watched, resumed) == [
+        "triggered", "acknowledged", "identified", "identified", "monitoring", "identified",
+    ]  # fmt: skip
+    false_alarm = IncidentResolved(by=ADA, false_alarm=True)
+    assert phases(acknowledged, updated("mitigating"), false_alarm, reopened, acknowledged)[2:] == [
+        "false_alarm", "reopened", "acknowledged",
+    ]  # fmt: skip
+    assert phases(watched, resumed, IncidentResolved(by=ADA), reopened, watched, resumed)[1::4] == [
+        "triggered", "reopened",
+    ]  # fmt: skip
+
+
+def test_whoever_has_it_and_cannot_or_does_not_answer_any_more_leaves_it_unanswered() -> None:
+    held = (IncidentAcknowledged(by=ADA), updated("mitigating"))
+    assert phases(*held, ResponderDeclined(person="ada", by=ADA))[-1] == "triggered"
+    assert phases(*held, ResponderDeclined(person="grace", by=GRACE))[-1] == "mitigating"
+    assert phases(*held, IncidentEscalated(level=1, reason="unacknowledged", by=ADA))[-1] == "triggered"
+    assert phases(*held, IncidentEscalated(level=1, reason="unresolved", by=ADA))[-1] == "mitigating"
+    watched = IncidentMonitoring(watch_until=T0)
+    escalated = IncidentEscalated(level=1, reason="unacknowledged", by=ADA)
+    assert phases(*held, watched, escalated, IncidentResumed(rule="r"))[-1] == "mitigating"
+    declined = ResponderDeclined(person="ada", by=ADA)
+    assert phases(*held, watched, declined, IncidentResumed(rule="r"))[-2:] == ["monitoring", "triggered"]
+
+
+def test_while_somebody_works_on_it_automation_is_still_wanted_and_after_a_false_alarm_it_is_not() -> None:
+    world = World().begin()
+    world.tell(IncidentAcknowledged(by=ADA))
+    world.tell(updated("identified"))
+    assert (world.state.is_open, world.state.is_over) == (True, False)
+    world.tell(IncidentResolved(by=ADA, false_alarm=True))
+    assert (world.state.is_open, world.state.is_over) == (False, True)
+    assert world.next() == Nothing("the incident is a false alarm")
+
+
+def test_an_alert_that_moved_to_another_incident_does_not_fire_in_this_one() -> None:
+    world = World().begin()
+    world.tell(grouped("r"))
+    world.tell(AlertMoved(fingerprint="0" * 16, episode="e", rule="r", to="other"))
+    assert world.state.firing == frozenset()
 
 
 def test_an_acknowledgement_of_a_watched_incident_does_not_open_it() -> None:

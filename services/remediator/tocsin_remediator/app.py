@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from tocsin_remediator.adapters.http import HttpTarget
 from tocsin_remediator.adapters.leases import Leases, NoLeases, ProcessLeases, RedisLeases
+from tocsin_remediator.adapters.playbooks import OrderedPlaybooks
 from tocsin_remediator.adapters.target import Target
 from tocsin_remediator.core.incident import Incident
 from tocsin_remediator.effects import Effects
@@ -25,10 +26,10 @@ def build(host: Host[RemediatorSettings], *, target: Target | None = None, lease
     decider: Decider[Incident] = Decider(
         log=host.incidents, service="remediator", fold=IncidentFold(), clock=host.clock, reads="all"
     )
-    counted = leases or _leases(host)
+    counted, playbook_of = leases or _leases(host), OrderedPlaybooks(host.playbooks, host.orders).get
     mitigator = Mitigator(
         decider=decider,
-        playbook_of=host.playbooks.get,
+        playbook_of=playbook_of,
         policy=policy,
         leases=counted,
         effects=Effects(target or HttpTarget(policy.allowed_hosts), host.clock),
@@ -36,7 +37,7 @@ def build(host: Host[RemediatorSettings], *, target: Target | None = None, lease
         replica=host.replica,
         budget=TargetBudget(settings.max_actions_per_target, timedelta(seconds=settings.max_actions_window)),
     )
-    handlers = Handlers(decider, mitigator, host.playbooks.get, host.clock, policy.start_within)
+    handlers = Handlers(decider, mitigator, playbook_of, host.clock, policy.start_within)
     host.consume("remediator-incidents", handlers.on_incidents)
     host.consume("remediator-commands", handlers.on_commands)
     host.at_stop(counted.close)

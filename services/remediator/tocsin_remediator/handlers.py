@@ -9,19 +9,27 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tocsin_playbook import Playbook
-from tocsin_remediator.core.commands import CommandError, decide_approve, decide_run, decide_stop
+from tocsin_remediator.core.commands import Request, decide_request
 from tocsin_remediator.core.incident import Incident, evolve
 from tocsin_remediator.core.moves import Trigger
 from tocsin_remediator.mitigation import Halt, Mitigator
-from tocsin_runtime import Clock, Decider, Delivery, NotYetError
+from tocsin_runtime import Clock, Decider, Delivery, NotYetError, RefusedError
 from tocsin_schemas import Envelope, Event, Payload, PlaybookRef
-from tocsin_schemas.commands import ApproveAction, RunAction, StopAutomation
-from tocsin_schemas.events import IncidentEscalated, IncidentOpened, IncidentReopened, IncidentUnmuted, SeverityChanged
+from tocsin_schemas.events import (
+    ImpactStated,
+    IncidentEscalated,
+    IncidentOpened,
+    IncidentReopened,
+    IncidentUnmuted,
+    SeverityChanged,
+)
 from tocsin_schemas.subjects import parse_incident_subject
 
 __all__ = ["Handlers", "IncidentFold"]
 
-_MAY_START = (IncidentOpened, SeverityChanged, IncidentReopened, IncidentEscalated, IncidentUnmuted)
+_MAY_START = (
+    IncidentOpened, SeverityChanged, ImpactStated, IncidentReopened, IncidentEscalated, IncidentUnmuted
+)  # fmt: skip
 _BUSY, _BUSY_LONG = 1.0, 30.0
 """Seconds after which a message that must not be lost asks again whether the incident is free: as many as somebody has
 been at work on it, within these bounds. Whoever works looks at the log once more for it, and carries on if it waits."""
@@ -79,25 +87,23 @@ class Handlers:
         for delivery in deliveries:
             envelope = delivery.envelope
             command = envelope.data
-            if not isinstance(command, ApproveAction | RunAction | StopAutomation):
-                raise CommandError(type(command).__name__, envelope.incident, "the remediator has no such command")
-            await self._decide(command, envelope.id, envelope.time)
-            await self._work(command.incident, Trigger(envelope.id, envelope.time), stays=True)
+            if not isinstance(command, Request):
+                raise RefusedError("the remediator has no such command")
+            if await self._is_carried_out(command, envelope.id, envelope.time):
+                await self._work(command.incident, Trigger(envelope.id, envelope.time), stays=True)
 
-    async def _decide(
-        self, command: ApproveAction | RunAction | StopAutomation, command_id: str, asked_at: datetime
-    ) -> None:
+    async def _is_carried_out(self, command: Request, command_id: str, asked_at: datetime) -> bool:
+        """Write down what comes of it, if that has not been done; whether it was no refusal. Raises RefusedError where
+        there is no such incident."""
+
         def decide(state: Incident, now: datetime) -> tuple[Event, ...]:
-            if isinstance(command, StopAutomation):
-                return decide_stop(state, command)
             if state.playbook is None:
-                raise CommandError(type(command).__name__, state.id, "there is no such incident")
+                raise RefusedError("there is no such incident")  # nor a log to answer in
             playbook = self._playbook_of(state.playbook)
-            if isinstance(command, ApproveAction):
-                return decide_approve(state, playbook, command, now)
-            return decide_run(state, playbook, command, command_id, asked_at, now, self._command_valid)
+            return decide_request(state, playbook, command, command_id, asked_at, now, self._command_valid)
 
-        await self._decider.one(command.incident, command_id, decide)
+        decided = await self._decider.one(command.incident, command_id, decide)
+        return command_id not in decided.state.refused
 
     async def _work(self, incident: str, trigger: Trigger, *, stays: bool) -> None:
         """Work on the incident until nothing is left, or wait. `stays`: this message is the one that comes again.

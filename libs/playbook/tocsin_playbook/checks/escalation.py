@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from tocsin_playbook.checks.finding import Finding
-from tocsin_playbook.model import EscalationPolicy, Playbook
+from tocsin_playbook.model import ChannelRef, EscalationPolicy, Playbook
 from tocsin_playbook.model.durations import format_duration
 from tocsin_playbook.problems import Path
 
@@ -32,6 +33,36 @@ def policies(playbook: Playbook) -> Iterator[Finding]:
                 "a policy under `escalate` that lists it",
                 level="warning",
             )
+
+
+def warnings(playbook: Playbook) -> Iterator[Finding]:
+    """A warning that would be due before its target has begun."""
+    for number, severity in enumerate(playbook.severities):
+        targets = [
+            target
+            for target in (severity.acknowledge_within, severity.resolve_within)
+            if isinstance(target, timedelta)  # business days are longer than any warning that makes sense
+        ]
+        if severity.warn_before is not None and targets and severity.warn_before >= min(targets):
+            yield Finding(
+                ("severities", number, "warn_before"),
+                f"a target of {format_duration(min(targets))} is warned of before it begins",
+                f"less than {format_duration(min(targets))}",
+                level="warning",
+            )
+
+
+def everybody_answers(playbook: Playbook) -> Iterator[Finding]:
+    """Levels that wait for an answer of each person, and tell none."""
+    for number, policy in enumerate(playbook.escalate):
+        for index, level in enumerate(policy.levels):
+            if level.each and all(isinstance(target, ChannelRef) for target in level.notify):
+                yield Finding(
+                    ("escalate", number, "levels", index, "each"),
+                    "this level tells nobody who could answer, only channels",
+                    "a person, a team or a schedule in `notify`",
+                    level="warning",
+                )
 
 
 def _levels(policy: EscalationPolicy, where: Path) -> Iterator[Finding]:

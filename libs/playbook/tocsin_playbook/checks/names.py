@@ -63,6 +63,7 @@ def _defined(playbook: Playbook) -> dict[str, list[str]]:
         "schedule": [each.name for each in playbook.oncall.schedules],
         "channel": [each.name for each in playbook.communicate.channels],
         "runbook": [each.name for each in playbook.remediate.runbooks],
+        "service": [each.name for each in playbook.services],
     }
 
 
@@ -82,6 +83,7 @@ def _definitions(playbook: Playbook) -> Iterator[tuple[str, Path, list[_Named]]]
         for index, signal in enumerate(getattr(playbook.detect, section))
     ]
     yield "alerts", (), list(signals)
+    yield "services", ("services",), names(playbook.services)
     yield "silences", ("silences",), names(playbook.silences)
     yield "people", ("oncall", "people"), names(oncall.people)
     yield "teams", ("oncall", "teams"), names(oncall.teams)
@@ -107,6 +109,9 @@ def _references(playbook: Playbook) -> Iterator[_Reference]:
         match target:
             case PersonRef() | TeamRef() | ScheduleRef() | ChannelRef():
                 yield target.kind, target.name, path
+    for number, service in enumerate(playbook.services):
+        for index, needed in enumerate(service.depends_on):
+            yield "service", needed, ("services", number, "depends_on", index)
     for index, channel in enumerate(playbook.communicate.channels):
         if channel.fallback is not None:
             yield "channel", channel.fallback, ("communicate", "channels", index, "fallback")
@@ -138,6 +143,8 @@ def _severity_references(playbook: Playbook) -> Iterator[_Reference]:
         yield from listed_in(policy.severities, "escalate", number)
         if policy.raise_severity is not None:
             yield "severity", policy.raise_severity.to, ("escalate", number, "raise_severity", "to")
+    for number, role in enumerate(playbook.oncall.roles):
+        yield from listed_in(role.severities, "oncall", "roles", number)
     for number, runbook in enumerate(playbook.remediate.runbooks):
         yield from listed_in(runbook.severities, "remediate", "runbooks", number)
     for section in ("announce", "cadence"):
@@ -193,6 +200,7 @@ def _targets(playbook: Playbook) -> Iterator[tuple[AnyTarget, Path]]:
     for number, policy in enumerate(playbook.escalate):
         for index, level in enumerate(policy.levels):
             yield from each(level.notify, "escalate", number, "levels", index, "notify")
+        yield from each(policy.last_resort, "escalate", number, "last_resort")
     for number, runbook in enumerate(playbook.remediate.runbooks):
         for index, step in enumerate(runbook.steps):
             yield from each(step.approval.by, "remediate", "runbooks", number, "steps", index, "approval", "by")

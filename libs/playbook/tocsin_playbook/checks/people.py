@@ -11,6 +11,8 @@ from tocsin_playbook.checks.finding import Finding, listed
 from tocsin_playbook.model import Person, Playbook, Schedule, format_duration
 from tocsin_playbook.oncall import Turn, steps_for, turns
 from tocsin_playbook.problems import Path
+from tocsin_playbook.roles import role_called
+from tocsin_schemas import Role
 
 LOOKED_AHEAD = timedelta(days=90)
 """How far ahead a schedule is searched for a hole."""
@@ -29,6 +31,18 @@ def reachable(playbook: Playbook) -> Iterator[Finding]:
         if not team.members:
             yield Finding(
                 ("oncall", "teams", number, "members"), f"the team {team.name} has no members", "at least one member"
+            )
+
+
+def known_roles(playbook: Playbook) -> Iterator[Finding]:
+    """Roles that nobody can be given, because incidents have no such role."""
+    for number, role in enumerate(playbook.oncall.roles):
+        if role_called(role.name) is None:
+            yield Finding(
+                ("oncall", "roles", number, "name"),
+                f"incidents have no role {role.name[:80]!r}: nobody is given it",
+                listed([each.value.replace("_", " ") for each in Role]),
+                level="warning",
             )
 
 

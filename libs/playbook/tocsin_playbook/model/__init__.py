@@ -60,6 +60,7 @@ from tocsin_playbook.model.group import (
     Group,
     Inhibition,
     MaintenanceWindow,
+    Service,
     Silence,
     WeeklyWindow,
 )
@@ -208,6 +209,7 @@ __all__ = [
     "ScheduleRef",
     "SecretRef",
     "Section",
+    "Service",
     "Severity",
     "SeverityRaise",
     "Signal",

@@ -34,6 +34,9 @@ TemplateName = Literal[
     "page",
     "reminder",
     "approval",
+    "role",
+    "warning",
+    "war_room",
     "opened",
     "severity_changed",
     "acknowledged",
@@ -47,7 +50,8 @@ TemplateName = Literal[
     "closed",
     "review",
 ]
-"""An occasion, or a message to one person: a page, a reminder to write an update, a request to approve."""
+"""An occasion, or a message to some people: a page, a reminder to write an update, a request to approve, a role that
+they have got, a warning that a target comes near, a war room."""
 
 Phase = Literal["investigating", "identified", "monitoring", "resolved"]
 
@@ -144,6 +148,11 @@ class WarRoom(Section):
     )
     invite: tuple[Target, ...] = Field(default=(), max_length=50, description="Who is invited besides responders.")
     topic: Template | None = Field(default=None, description="The room's topic.")
+
+    @property
+    def counts_the_day(self) -> bool:
+        """Whether the name has the day's number in it."""
+        return "NNN" in self.name
 
     def name_for(self, opened: datetime, number: int = 1) -> str:
         """The room's name for an incident that was opened then, as the day's so-many-th (from 1)."""

@@ -10,7 +10,7 @@ from pydantic import Field
 from tocsin_playbook.model.base import Section
 from tocsin_playbook.model.durations import Duration, PositiveDuration
 from tocsin_playbook.model.references import Target
-from tocsin_playbook.model.scalars import ConditionText, Name, SeverityName
+from tocsin_playbook.model.scalars import ConditionText, Flag, Name, SeverityName
 
 
 class Level(Section):
@@ -21,6 +21,11 @@ class Level(Section):
         min_length=1,
         max_length=50,
         description="person:<name>, team:<name>, schedule:<name>, channel:<channel>:<address>.",
+    )
+    each: Flag = Field(
+        default=False,
+        description="Whether every person who is told must answer before the incident counts as acknowledged; default "
+        "false: one is enough.",
     )
     until: Literal["acknowledged", "resolved"] = Field(
         default="acknowledged",
@@ -67,6 +72,11 @@ class EscalationPolicy(Section):
         description="The pause between the last level and the next round; default: the pause before the last level, "
         "or 5m when there is only one.",
     )
+    last_resort: tuple[Target, ...] = Field(
+        default=(),
+        max_length=50,
+        description="Who is told when all rounds have been gone through and no one has acknowledged; default: no one.",
+    )
     raise_severity: SeverityRaise | None = Field(
         default=None, description="When, and to what, an incident that lasts is raised; default: never."
     )
@@ -77,13 +87,19 @@ class EscalationPolicy(Section):
         return self.name or ", ".join(self.severities)
 
     def plan(self) -> tuple[PlannedLevel, ...]:
-        """Every level of every round with the time it is due after the start, in that order."""
+        """Every level of every round with the time it is due after the start, in that order; the last resort last."""
         ordered = self.levels
         last = ordered[-1].after
         gap = last - ordered[-2].after if len(ordered) > 1 else timedelta(minutes=5)
         period = last - ordered[0].after + (self.repeat_after or max(gap, timedelta(seconds=1)))
-        return tuple(
+        planned = [
             PlannedLevel(after=level.after + period * number, round=number, index=index, level=level)
             for number in range(self.repeat + 1)
             for index, level in enumerate(ordered)
-        )
+        ]
+        if self.last_resort:
+            last_level = Level(after=ordered[0].after + period * (self.repeat + 1), notify=self.last_resort)
+            planned.append(
+                PlannedLevel(after=last_level.after, round=self.repeat, index=len(ordered), level=last_level)
+            )
+        return tuple(planned)

@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, model_validator
 
 from tocsin_playbook.model.base import Section, exactly_one, refuse
-from tocsin_playbook.model.durations import Duration
+from tocsin_playbook.model.durations import Duration, PositiveDuration
 from tocsin_playbook.model.references import AlertMatcher
 from tocsin_playbook.model.scalars import (
     WEEKDAYS,
     ConditionText,
+    Flag,
     LabelName,
     Line,
     Moment,
@@ -42,6 +43,11 @@ class Group(Section):
         default=timedelta(minutes=30),
         description="An alert that returns this soon after resolution reopens the incident; default 30m.",
     )
+    correlate_within: PositiveDuration | None = Field(
+        default=None,
+        description="Incidents of `services` that depend on each other, or on the same one, are one incident where "
+        "they begin this soon after each other; default: each stays its own.",
+    )
     watch_for: Duration = Field(
         default=timedelta(minutes=15),
         description="How long alerts must stay quiet before the incident is resolved; default 15m.",
@@ -62,6 +68,27 @@ class Classification(Section):
         description="`at_least` raises a lower severity to this one; `at_most` then lowers a higher one to it.",
     )
     because: Line = Field(description="The reason, in words that complete: the severity is P0, because …")
+    at_once: Flag = Field(
+        default=False,
+        description="Whether the next level is told too, at once, whatever the severity; default false. For security "
+        "and for data at risk.",
+    )
+
+
+class Service(Section):
+    """A part of the system, and what it cannot work without."""
+
+    name: Name = Field(description="What it is called.")
+    match: tuple[AlertMatcher, ...] = Field(
+        default=(), max_length=20, description="Its alerts: all must match; default: those with label service=<name>."
+    )
+    depends_on: tuple[Name, ...] = Field(default=(), max_length=100, description="The services it needs.")
+
+    def owns(self, labels: Mapping[str, str]) -> bool:
+        """Whether an alert with these labels is about it."""
+        if not self.match:
+            return labels.get("service") == self.name
+        return all(matcher.matches(labels) for matcher in self.match)
 
 
 class Inhibition(Section):

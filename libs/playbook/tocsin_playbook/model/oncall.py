@@ -58,6 +58,10 @@ Turn = Annotated[
 ]
 
 
+Access = Literal["viewer", "responder", "commander", "admin"]
+"""What somebody may ask for; each may what those before it may."""
+
+
 class Contact(Section):
     """One way to reach a person."""
 
@@ -96,6 +100,7 @@ class Person(Section):
         description="Which contact is used when, in order of `after`; default: the first, others where it fails.",
     )
     time_zone: TimeZone | None = Field(default=None, description="Where they live; for times in their messages.")
+    access: Access = Field(default="responder", description="What they may ask for; default responder.")
 
 
 class Team(Section):
@@ -206,6 +211,9 @@ class Role(Section):
     name: Name = Field(description="The role: incident commander, communications lead, …")
     description: Text | None = Field(default=None, description="What the role does.")
     held_by: Target | None = Field(default=None, description="Who has it unless it is assigned to someone else.")
+    severities: tuple[SeverityName, ...] = Field(
+        default=(), max_length=50, description="The incidents that have it, by severity; default: all."
+    )
 
 
 class OnCall(Section):
@@ -215,3 +223,6 @@ class OnCall(Section):
     teams: tuple[Team, ...] = Field(default=(), max_length=500, description="Who is paged together.")
     schedules: tuple[Schedule, ...] = Field(default=(), max_length=200, description="Who is paged when.")
     roles: tuple[Role, ...] = Field(default=(), max_length=50, description="The parts people play in an incident.")
+    others: Access = Field(
+        default="responder", description="What those may ask for whom `people` does not name; default responder."
+    )

@@ -14,7 +14,7 @@ from tocsin_playbook.model.communicate import Announcement, Communicate, Occasio
 from tocsin_playbook.model.detect import Detect, Signal
 from tocsin_playbook.model.durations import BusinessDays
 from tocsin_playbook.model.escalate import EscalationPolicy
-from tocsin_playbook.model.group import Classification, Group, Inhibition, Silence
+from tocsin_playbook.model.group import Classification, Group, Inhibition, Service, Silence
 from tocsin_playbook.model.oncall import OnCall, Person, Role, Schedule, Team
 from tocsin_playbook.model.remediate import Remediate, Runbook
 from tocsin_playbook.model.review import Review
@@ -57,6 +57,9 @@ class Playbook(Section):
     )
     sources: tuple[Source, ...] = Field(default=(), max_length=200, description="Where metrics and alerts come from.")
     detect: Detect = Field(default=Detect(), description="What raises an alert.")
+    services: tuple[Service, ...] = Field(
+        default=(), max_length=1000, description="The parts of the system and what each depends on."
+    )
     group: Group = Field(default=Group(), description="Which alerts are one incident.")
     classify: tuple[Classification, ...] = Field(
         default=(), max_length=200, description="What raises or caps an incident's severity."

@@ -30,6 +30,15 @@ class Severity(Section):
     resolve_within: TargetTime | None = Field(
         default=None, description="Resolution target: by when the incident is resolved."
     )
+    warn_before: PositiveDuration | None = Field(
+        default=None,
+        description="How long before a target is due those who respond are warned of it. None: they are not.",
+    )
+    acknowledged_for: PositiveDuration | None = Field(
+        default=None,
+        description="How long an acknowledgement stops paging that does not say so itself and is not followed by an "
+        "update. None: until the incident is over.",
+    )
     update_every: PositiveDuration | None = Field(
         default=None,
         description="How often people are told how it stands. None: no updates are asked for.",

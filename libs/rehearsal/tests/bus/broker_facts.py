@@ -85,10 +85,11 @@ class Names:
         self._names[made.id] = f"{cause.partition('/')[0]} {incident} {by}"
         return made
 
-    def armed(self, incident: str, deadline: str, due: datetime) -> None:
+    def armed(self, incident: str, deadline: str, due: datetime) -> str:
         """A clock is armed: its ring has a name."""
         self._arms += 1
-        self._names[_ring_id(incident, deadline, due)] = f"ring {self._arms}"
+        name = self._names[_ring_id(incident, deadline, due)] = f"ring {self._arms}"
+        return name
 
     def of(self, message: str) -> str:
         """The name of what has this id, the id itself where it has none."""

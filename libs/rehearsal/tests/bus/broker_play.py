@@ -38,6 +38,8 @@ from tocsin_schemas import Envelope, Payload, subjects
 __all__ = ["History", "World", "play"]
 
 _DOWN = 0.4
+_AT_ONCE = 0.25
+"""Seconds after which a clock rings that is armed for a moment that has passed."""
 
 
 class World(Protocol):
@@ -79,7 +81,11 @@ class History:
     """By consumer and message: the numbers of the deliveries, in their order."""
     followed: list[tuple[int, str]] = field(default_factory=list)
     contents: Contents = field(default_factory=dict)
+    rings: dict[str, float] = field(default_factory=dict)
+    """When each clock rings, by its name, in the script's seconds."""
     became_idle: bool = False
+    began: float = 0.0
+    """At which fraction of a second by the broker's clock."""
 
 
 async def play(script: Script, world: World) -> History:
@@ -117,6 +123,7 @@ class _Player:
         for part in self._parts:
             await part.start()
         self._world.begin()
+        self._history.began = self._world.now().microsecond / 1e6
 
     def _handler(self, consumer: str) -> Any:  # a Handler
         async def handle(batch: Sequence[Delivery[Payload]]) -> None:
@@ -214,7 +221,8 @@ class _Player:
 
     async def _arm(self, step: Arm) -> object:
         due = self._world.now() + timedelta(seconds=step.due * self._world.scale)
-        self._names.armed(step.incident, step.deadline, due)
+        name = self._names.armed(step.incident, step.deadline, due)
+        self._history.rings[name] = self._phase + max(step.due, _AT_ONCE)
         return await self._buses[0].timers.arm(step.incident, step.deadline, due)
 
     async def _race(self, step: Race) -> object:

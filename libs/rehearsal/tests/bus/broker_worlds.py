@@ -6,12 +6,12 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.parser import Parser
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from broker_facts import PHASE, Contents, streams
+from broker_facts import Contents, streams
 
 from tocsin_rehearsal.bus.broker import Broker
 from tocsin_rehearsal.bus.faults import Calm
@@ -89,16 +89,13 @@ class ServerWorld:
 
     def begin(self) -> None:
         self._began = asyncio.get_running_loop().time()
-        self._late = 0.0
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
     async def until(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        wait = self._began + seconds - loop.time()
-        self._late = max(self._late, PHASE * self.scale - wait)
-        await asyncio.sleep(max(wait, 0))
+        await asyncio.sleep(max(self._began + seconds - loop.time(), 0))
 
     async def kill(self) -> None:
         await asyncio.to_thread(self._server.kill)
@@ -182,12 +179,12 @@ class Forgetful(Calm):
 class ModelWorld:
     """The model, in virtual time."""
 
-    def __init__(self, loop: VirtualLoop, scale: float, faults: Forgetful) -> None:
+    def __init__(self, loop: VirtualLoop, scale: float, faults: Forgetful, fraction: float) -> None:
         self.scale = scale
         self._faults = faults
         self._loop = loop
         self._began = 0.0
-        self._clock = VirtualClock(loop, datetime(2026, 3, 1, 12, tzinfo=UTC))
+        self._clock = VirtualClock(loop, datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(seconds=fraction))
         self.broker = Broker(loop, self._clock, faults, streams=streams(scale), consumers=())
 
     async def bus(self) -> Bus:
@@ -231,12 +228,15 @@ class ModelWorld:
 
 
 def in_the_model(
-    call: Callable[[ModelWorld], Coroutine[Any, Any, T]], scale: float = 1.0, faults: Forgetful | None = None
+    call: Callable[[ModelWorld], Coroutine[Any, Any, T]],
+    scale: float = 1.0,
+    faults: Forgetful | None = None,
+    fraction: float = 0.0,
 ) -> T:
-    """What comes of this in the model."""
+    """What comes of this in the model. It begins at this fraction of a second."""
     loop = VirtualLoop()
     try:
-        return loop.run(call(ModelWorld(loop, scale, faults or Forgetful())))
+        return loop.run(call(ModelWorld(loop, scale, faults or Forgetful(), fraction)))
     finally:
         assert loop.problems == []
         loop.close()

@@ -292,6 +292,37 @@ def test_all_that_a_consumer_did_may_be_forgotten_but_not_what_a_work_queue_has_
     assert bench.broker.backlog == 0
 
 
+@pytest.mark.parametrize(("written_at", "again_after"), [(10.0, 6.0), (10.4, 5.6), (10.99, 5.01)])
+def test_after_a_kill_what_is_in_hand_comes_up_to_a_second_early(
+    bench: Bench, bus: ModelBus, written_at: float, again_after: float
+) -> None:
+    """The server writes down in whole seconds when a message was delivered."""
+    hands = Hands()
+    bench.read(bus, hands)
+    bench.wait(written_at - bench.elapsed)
+    bench.write(bus, "a")
+    bench.wait(1)
+    down(bench, 1)
+    bench.wait(again_after - 2.01)
+    assert hands.seen == [(1, 1)]
+    bench.wait(0.02)
+    assert hands.seen == [(1, 1), (1, 2)]
+
+
+@pytest.mark.parametrize(("before", "again"), [(0.0, [(2, 2)]), (0.15, [(2, 2)]), (0.25, [])])
+def test_what_was_settled_a_while_before_is_not_forgotten(
+    bench: Bench, bus: ModelBus, before: float, again: list[tuple[int, int]]
+) -> None:
+    hands = Hands(b"+ACK")
+    bench.read(bus, hands)
+    bench.write(bus, "a", "b")
+    bench.wait(before)
+    bench.faults.forgotten_ = 1
+    down(bench, 1)
+    bench.wait(60)
+    assert hands.seen == [(1, 1), (2, 1), *again]
+
+
 def test_a_message_that_is_under_way_when_the_broker_is_killed_is_lost(bench: Bench, bus: ModelBus) -> None:
     hands = Hands(b"+ACK")
     bench.read(bus, hands)

@@ -28,16 +28,20 @@ def differences(expectations: list[Expectation], *moments: Moment) -> list[str]:
     return [f"{each.expected} | {each.seen}" for each in check(expectations, seen(*moments))]
 
 
-def incident(at: timedelta, phase: str, severity: str = "P0", name: str = SHOP, service: str = "shop") -> Moment:
+def incident(
+    at: timedelta, phase: str, severity: str = "P0", name: str = SHOP, service: str = "shop", **more: Any
+) -> Moment:
     fields = {
         "incident": name, "phase": phase, "severity": severity, "title": "t", "labels": {"service": service},
+        "roles": {}, "impact": {}, "part_of": None, "origin": None, "war_room": None, **more,
     }  # fmt: skip
     return Moment(at, "incident", f"incident {phase}, {severity}", fields)
 
 
 def page(at: timedelta, target: str = "person:ada", outcome: str = "delivered", **more: Any) -> Moment:
     fields = {
-        "outcome": outcome, "target": target, "channel": "slack", "level": 1, "severity": "P0", "incident": SHOP,
+        "outcome": outcome, "target": target, "channel": "slack", "level": 1, "way": 1, "severity": "P0",
+        "incident": SHOP,
         **more,
     }  # fmt: skip
     return Moment(at, "page", f"{target} is paged", fields)
@@ -248,7 +252,14 @@ def test_a_page_that_was_only_decided_has_reached_nobody() -> None:
 
 @pytest.mark.parametrize(
     "item",
-    [{"level": 2}, {"channel": "email"}, {"severity": "P1"}, {"who": "slack:#other"}, {"incident": {"service": "x"}}],
+    [
+        {"level": 2},
+        {"way": 2},
+        {"channel": "email"},
+        {"severity": "P1"},
+        {"who": "slack:#other"},
+        {"incident": {"service": "x"}},
+    ],
 )
 def test_every_part_of_a_page_counts(item: Mapping[str, Any]) -> None:
     assert differences(expect(by="5s", pages=item), incident(S, "triggered"), page(2 * S)) != []
@@ -546,3 +557,47 @@ def test_the_state_at_a_time_is_derived_from_the_moments() -> None:
 
 def test_nothing_known_has_no_labels() -> None:
     assert seen(page(S)).labels_of("nowhere") == {}
+
+
+# --- what is known of an incident -------------------------------------------------------------------------------------
+
+
+OF_AN_INCIDENT = {
+    "roles": {"incident_commander": "ada"}, "impact": {"users_affected": 0.5, "data_loss": False}, "part_of": "i-login",
+    "origin": "login", "war_room": "#incident-20260105-001",
+}  # fmt: skip
+
+
+def known_incidents() -> list[Moment]:
+    return [
+        incident(1 * S, "triggered", name="i-login", service="login"),
+        incident(1 * S, "triggered", **OF_AN_INCIDENT),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "seen_instead"),
+    [
+        ({"roles": {"incident_commander": "ada"}}, None),
+        ({"roles": {"incident_commander": "bob"}}, "roles: incident_commander ada"),
+        ({"impact": {"users_affected": 0.5}}, None),
+        ({"impact": {"data_loss": True}}, "impact: users_affected 0.5, data_loss False"),
+        ({"part_of": {"service": "login"}}, None),
+        ({"part_of": {"service": "mail"}}, "part of {'service': 'login'}"),
+        ({"origin": "login"}, None),
+        ({"origin": "mail"}, "origin: login"),
+        ({"war_room": "#incident-20260105-001"}, None),
+        ({"war_room": "#incident-20260105-002"}, "war room: #incident-20260105-001"),
+    ],
+)
+def test_what_is_known_of_an_incident_is_compared_and_shown(asked: dict[str, Any], seen_instead: str | None) -> None:
+    found = differences(expect(by="5s", incident={"labels": {"service": "shop"}, **asked}), *known_incidents())
+    if seen_instead is None:
+        assert found == []
+    else:
+        assert seen_instead in found[0]
+
+
+def test_that_something_is_no_part_of_another_can_be_expected_too() -> None:
+    assert differences(expect(by="5s", incident={"part_of": {"service": "mail"}, "count": 0}), *known_incidents()) == []
+    assert differences(expect(by="5s", incident={"part_of": {"service": "login"}, "count": 0}), *known_incidents())

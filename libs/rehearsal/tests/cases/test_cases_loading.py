@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tocsin_rehearsal.cases import CasesError, load_cases
-from tocsin_rehearsal.cases.checks.not_yet import DEPLOYMENTS, PROBES, SILENCES, STATUS_PAGE
+from tocsin_rehearsal.cases.checks.not_yet import DEPLOYMENTS, PROBES, STATUS_PAGE
 from tocsin_rehearsal.cases.loader import beside
 
 ROOT = Path(__file__).parents[4]
@@ -270,9 +270,9 @@ def test_what_is_done_is_refused_at_its_place(folder: Path, act: str, complaint:
         ("{at: 1s, alerts: §CheckoutErors}", "nothing in the playbook, nor in this test, raises an alert 'CheckoutErors'; expected `CheckoutErrors`"),
         ("{at: 1s, alerts: {name: CheckoutErrors, severity: §SEV1}}", "the playbook has no severity 'SEV1'; expected one of P0, P1, P2, P3"),
         ("{at: 1s, alerts: {name: CheckoutErrors, source: §shpo}}", "the playbook has no source 'shpo'; expected `shop`"),
-        ("{at: 1s, incident: §reslved}", "'reslved' is not one of the words allowed here; expected 'triggered', 'acknowledged', 'monitoring', 'resolved', 'closed' or 'open'"),
+        ("{at: 1s, incident: §reslved}", "'reslved' is not one of the words allowed here; expected 'triggered', 'reopened', 'acknowledged', 'investigating', 'identified', 'mitigating', 'monitoring', 'resolved', 'false_alarm', 'closed' or 'open'"),
         ("{at: 1s, incident: {severity: §P7}}", "the playbook has no severity 'P7'; expected one of P0, P1, P2, P3"),
-        ("{at: 1s, incident: {§state: open}}", "there is no key 'state' here; expected one of count, labels, phase, severity"),
+        ("{at: 1s, incident: {§state: open}}", "there is no key 'state' here; expected one of count, impact, labels, origin, part_of, phase, roles, severity, war_room"),
         ("{at: 1s, actions: §clear-cash}", "the playbook has no step 'clear-cash'; expected `clear-cache`"),
         ("{at: 1s, actions: {step: clear-cache, outcome: §great}}", "'great' is not one of the words allowed here; expected 'started', "),
         ("{at: 1s, messages: {channel: §mail}}", "the playbook has no channel 'mail'; expected `email`"),
@@ -294,7 +294,6 @@ def test_what_is_expected_is_refused_at_its_place(folder: Path, expectation: str
         ("    expect: [{at: 1s, status_page: {checkout: operational}}]\n", "6:23", f"{STATUS_PAGE}; expected no `status_page`"),
         ("    given: {probes: [{probe: front-door}]}\n" + EXPECTED, "6:13", f"{PROBES}; expected no `probes`"),
         ("    given: {deployments: [{service: shop, at: 1m}]}\n" + EXPECTED, "6:13", f"{DEPLOYMENTS}; expected no `deployments`"),
-        ("    at: [{at: 1s, do: {silence: {by: ada, match: {a: b}}}}]\n" + EXPECTED, "6:24", f"{SILENCES}; expected no `silence`"),
     ],
 )  # fmt: skip
 def test_what_the_product_cannot_do_yet_is_said_at_its_line(

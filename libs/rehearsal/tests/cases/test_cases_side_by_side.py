@@ -27,7 +27,7 @@ S = timedelta(seconds=1)
 
 def page(at: timedelta, who: str, text: str = "") -> Moment:
     fields = {
-        "outcome": "delivered", "target": f"person:{who}", "channel": "slack", "level": 1, "severity": "P0",
+        "outcome": "delivered", "target": f"person:{who}", "channel": "slack", "level": 1, "way": 1, "severity": "P0",
         "incident": "i",
     }  # fmt: skip
     return Moment(at, "page", text or f"{who} is paged by slack (level 1)", fields)

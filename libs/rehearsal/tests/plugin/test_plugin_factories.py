@@ -12,7 +12,7 @@ from tocsin_rehearsal.factories import Factory
 from tocsin_rehearsal.world import World
 from tocsin_runtime.topology import STREAMS
 from tocsin_schemas import COMMANDS, EVENTS, PAYLOADS, SIGNALS, Labels, Payload, Role, decode, encode
-from tocsin_schemas.events import ALERT_EVENTS, IncidentOpened
+from tocsin_schemas.events import ALERT_EVENTS, ORDER_EVENTS, IncidentOpened
 from tocsin_schemas.ids import fingerprint, incident_id
 
 TYPES = sorted(PAYLOADS.values(), key=lambda model: model.__name__)
@@ -60,6 +60,12 @@ def test_what_a_factory_makes_has_a_subject_in_one_of_the_streams(model: type[Pa
 
     prefixes = {".".join(each.split(".")[:2]) for stream in STREAMS for each in stream.subjects}
     assert ".".join(subject.split(".")[:2]) in prefixes
+
+
+def test_a_standing_order_is_published_where_orders_are_and_not_where_incidents_are() -> None:
+    for model in ORDER_EVENTS:
+        subject = factories.subject_of(factories.envelope(factory_of(model)()))
+        assert subject == f"tocsin.orders.escalator.{model.SLUG}"
 
 
 @EACH
@@ -177,7 +183,7 @@ def test_an_event_is_about_the_usual_incident_unless_it_says_another() -> None:
     assert factories.envelope(factories.note_added()).incident == factories.INCIDENT
     assert factories.envelope(factories.note_added(), incident="other").incident == "other"
     assert factories.envelope(factories.acknowledge(incident="other")).incident == "other"
-    assert {factories.envelope(factory_of(model)()).incident for model in ALERT_EVENTS} == {""}
+    assert {factories.envelope(factory_of(model)()).incident for model in (*ALERT_EVENTS, *ORDER_EVENTS)} == {""}
 
 
 def test_an_opening_is_about_its_own_incident() -> None:

@@ -23,7 +23,7 @@ from tocsin_schemas import (
 from tocsin_schemas.events import AlertFired, AlertGrouped, IncidentOpened, NoteAdded
 from tocsin_schemas.ids import alert_episode, fingerprint
 from tocsin_schemas.moments import format_moment
-from tocsin_schemas.subjects import alert_subject, command_subject, incident_subject, playbook_subject
+from tocsin_schemas.subjects import alert_subject, command_subject, incident_subject, order_subject, playbook_subject
 from tocsin_testkit.nats import NatsServer
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -107,6 +107,11 @@ def asked(command: Command, incident: str = "inc1", *, at: datetime = NOW, cause
     return command_subject(type(command)), caused_by(cause, 0, "cli", incident, at, command)
 
 
+def ordered(event: Event, *, at: datetime = NOW, cause: str = "order") -> Message:
+    """The answer to a standing order."""
+    return order_subject(type(event)), caused_by(cause, 0, event.OWNER, "", at, event)
+
+
 def playbook_text(name: str = "shop", more: str = "") -> str:
     return (
         f"apiVersion: tocsin/v1\nkind: Playbook\nmetadata:\n  name: {name}\nseverities:\n  - name: P1\n"
@@ -123,7 +128,7 @@ def published(text: str = "", *, name: str = "shop", at: datetime = NOW) -> Mess
 
 STREAMS: Mapping[str, str] = {
     "alerts": "ALERTS", "incidents": "INCIDENTS", "commands": "COMMANDS", "playbooks": "PLAYBOOKS", "timers": "TIMERS",
-    "deadletters": "DEADLETTERS",
+    "deadletters": "DEADLETTERS", "orders": "ORDERS",
 }  # fmt: skip
 
 

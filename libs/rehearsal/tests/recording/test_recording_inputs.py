@@ -14,11 +14,13 @@ from recording_builders import (
     grouped,
     note,
     opened,
+    ordered,
     published,
     recorded,
     stated,
 )
 
+from tocsin_escalator.core.standing import order_id
 from tocsin_rehearsal.recording import Input, inputs_of
 from tocsin_schemas import Actor, Command, Event, Role
 from tocsin_schemas.commands import (
@@ -27,9 +29,13 @@ from tocsin_schemas.commands import (
     ApproveAction,
     AssignRole,
     Escalate,
+    LiftOverride,
+    LiftSilence,
+    OverrideOnCall,
     Resolve,
     RunAction,
     SetSeverity,
+    Silence,
     StopAutomation,
 )
 from tocsin_schemas.events import (
@@ -41,8 +47,14 @@ from tocsin_schemas.events import (
     IncidentEscalated,
     IncidentResolved,
     NoteAdded,
+    OrderRejected,
+    OverrideLifted,
+    OverrideSet,
+    RequestRefused,
     RoleAssigned,
     SeverityChanged,
+    SilenceLifted,
+    SilenceSet,
 )
 
 SYSTEM = Actor.system("escalator")
@@ -130,11 +142,17 @@ def test_several_answers_are_one_command() -> None:
 def test_a_rejected_command_and_what_cannot_be_read_are_named() -> None:
     foreign = replace(recorded(fired())[0], data=b"nonsense")
     misplaced = replace(recorded(note("x"))[0], stream="ALERTS", sequence=2)
-    rejected = recorded(stated(CommandRejected(command="Resolve", reason="r", by=ADA)), first=3)[0]
-    found = inputs_of([foreign, misplaced, rejected])
+    rejected = recorded(
+        stated(CommandRejected(command="Resolve", reason="r", by=ADA), cause="1"),
+        stated(RequestRefused(command="RunAction", reason="r", by=ADA), cause="2"),
+        first=3,
+    )
+    found = inputs_of([foreign, misplaced, *rejected])
     assert found.messages == ()
-    assert [reason.split(":")[0] for reason in found.left_out] == ["ALERTS 1", "ALERTS 2", "INCIDENTS 3"]
+    places = ["ALERTS 1", "ALERTS 2", "INCIDENTS 3", "INCIDENTS 4"]
+    assert [reason.split(":")[0] for reason in found.left_out] == places
     assert "Resolve was rejected" in found.left_out[2]
+    assert "RunAction was rejected" in found.left_out[3]
 
 
 def test_it_is_known_which_alerts_an_incident_is_made_of_and_which_step_an_action_is() -> None:
@@ -150,3 +168,72 @@ def test_without_actions_there_are_no_commands_to_the_remediator() -> None:
     found = inputs_of(recorded(fired(), stop, asked(AddNote(incident="inc1", by=ADA, text="t"), cause="2")))
     assert [given.stream for given in found.without_actions().messages] == ["ALERTS", "COMMANDS"]
     assert found.without_actions().commands == 1
+
+
+# --- standing orders -------------------------------------------------------------------------------------------------
+
+HOUR = timedelta(hours=1)
+MATCH = ('service="shop"',)
+SET = SilenceSet(silence="s1", match=MATCH, begins_at=NOW, ends_at=NOW + HOUR, because="b", by=ADA)
+OVERRIDE = OverrideSet(
+    override="o1", schedule="primary", person="bob", begins_at=NOW + SECOND, ends_at=NOW + HOUR, because="b", by=ADA
+)
+
+
+@pytest.mark.parametrize(
+    ("event", "command"),
+    [
+        (SET, Silence(match=MATCH, until=NOW + HOUR, because="b", by=ADA)),
+        (
+            OVERRIDE,
+            OverrideOnCall(
+                schedule="primary", person="bob", begins_at=NOW + SECOND, until=NOW + HOUR, because="b", by=ADA
+            ),
+        ),
+        (SilenceLifted(silence="s1", because="b", by=ADA), LiftSilence(silence="s1", because="b", by=ADA)),
+        (OverrideLifted(override="o1", by=ADA), LiftOverride(override="o1", by=ADA)),
+    ],
+)
+def test_an_order_is_built_from_its_answer_with_the_commands_own_id(event: Event, command: Command) -> None:
+    (_, given) = the_inputs(fired(at=NOW - SECOND), ordered(event))
+    assert (given.stream, given.rebuilt, given.envelope.data) == ("COMMANDS", True, command)
+    assert given.envelope.id == ordered(event)[1].cause
+
+
+def test_an_order_that_is_recorded_itself_is_not_built_again() -> None:
+    command = asked(Silence(match=MATCH, until=NOW + HOUR, because="b", by=ADA), "")
+    given = the_inputs(fired(), command, ordered(SET, cause=command[1].id))
+    assert [each.rebuilt for each in given] == [False, False]
+
+
+def test_an_order_that_was_rejected_is_named_as_lost_and_all_answers_are_kept() -> None:
+    rejected = OrderRejected(command="Silence", reason="no", by=ADA)
+    found = inputs_of(recorded(fired(), ordered(rejected, cause="no"), ordered(SET)))
+    assert found.left_out == ("ORDERS 2: Silence was rejected, and is lost",)
+    assert [each.data for each in found.orders] == [rejected, SET]
+
+
+def test_orders_long_before_the_first_alert_are_given_just_before_it_as_far_as_they_stand() -> None:
+    begins = NOW + 30 * 24 * HOUR
+    standing = SET.model_copy(update={"silence": "s3", "ends_at": begins + HOUR})
+    lifted = SET.model_copy(update={"silence": order_id("two"), "ends_at": begins + HOUR})
+    found = inputs_of(
+        recorded(
+            ordered(SET, cause="one"),
+            ordered(lifted, cause="two"),
+            published(),
+            ordered(standing, cause="three"),
+            ordered(SilenceLifted(silence=order_id("two"), by=ADA), cause="four"),
+            fired(at=begins),
+            ordered(SilenceLifted(silence=order_id("three"), by=ADA), cause="five", at=begins + SECOND),
+        )
+    )
+    assert [each.envelope.data for each in found.playbooks] == [published()[1].data]
+    assert [each.envelope.id for each in found.messages] == ["three", fired(at=begins)[1].id, "five"]
+    assert found.messages[0].at == found.messages[1].at - SECOND
+
+
+def test_orders_alone_are_inputs_too() -> None:
+    found = inputs_of(recorded(published(), ordered(SET), published(name="b")))
+    assert [each.stream for each in found.playbooks] == ["PLAYBOOKS"]
+    assert [each.stream for each in found.messages] == ["COMMANDS", "PLAYBOOKS"]

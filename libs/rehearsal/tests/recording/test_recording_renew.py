@@ -8,7 +8,7 @@ from recording_builders import ADA, NOW, SECOND, Message, asked, fired, publishe
 
 from tocsin_rehearsal.recording import Input, inputs_of
 from tocsin_rehearsal.recording.renew import Renewal
-from tocsin_schemas import Labels, encode
+from tocsin_schemas import encode
 from tocsin_schemas.commands import Silence
 from tocsin_schemas.envelope import decode
 from tocsin_schemas.events import AlertFired
@@ -37,7 +37,7 @@ def test_every_moment_moves_by_the_same_offset(offset: timedelta) -> None:
 
 
 def test_moments_of_commands_move_too_and_stay_within_what_can_be_said() -> None:
-    silence = Silence(match=Labels(service="a"), until=LATEST - SECOND, because="b", by=ADA)
+    silence = Silence(match=('service="a"',), until=LATEST - SECOND, because="b", by=ADA)
     moved = Renewal(None).moved(one(asked(silence)), NOW + 60 * SECOND)
     assert isinstance(moved.data, Silence)
     assert moved.data.until == LATEST

@@ -24,6 +24,7 @@ from recording_builders import (
     stated,
 )  # fmt: skip
 
+from tocsin_escalator.core.standing import order_id
 from tocsin_rehearsal.recording import (
     MAX_SPEED,
     Input,
@@ -39,8 +40,8 @@ from tocsin_rehearsal.recording.renew import Renewal
 from tocsin_rehearsal.recording.streams import StreamReader
 from tocsin_runtime import Connection
 from tocsin_runtime.bus.provision import ensure_streams
-from tocsin_schemas import Envelope, Labels, Payload
-from tocsin_schemas.commands import AddNote, ApproveAction, Silence
+from tocsin_schemas import Envelope, Payload
+from tocsin_schemas.commands import AddNote, ApproveAction, LiftOverride, LiftSilence, OverrideOnCall, Silence
 from tocsin_schemas.events import ActionProposed, AlertFired
 from tocsin_schemas.subjects import alert_subject
 from tocsin_testkit.nats import NatsServer
@@ -260,11 +261,31 @@ async def test_with_the_same_ids_a_command_goes_to_the_same_incident(bus: Connec
 
 
 async def test_a_command_about_no_incident_is_sent_as_it_is(bus: Connection) -> None:
-    silence = Silence(match=Labels(service="a"), until=NOW + SECOND, because="b", by=ADA)
+    silence = Silence(match=('service="a"',), until=NOW + SECOND, because="b", by=ADA)
     done = await replay(inputs_of(recorded(asked(silence, ""))), bus, speed=MAX_SPEED, run="run")
     (sent,) = await there(bus, "COMMANDS")
     assert isinstance(sent.data, Silence)
     assert done.commands == 1
+
+
+async def test_what_is_lifted_is_called_as_what_was_set_in_this_replay(bus: Connection) -> None:
+    silence = Silence(match=('service="a"',), until=NOW + 60 * SECOND, because="b", by=ADA)
+    override = OverrideOnCall(schedule="primary", person="bob", until=NOW + 60 * SECOND, by=ADA)
+    given = [asked(silence, "", cause="one"), asked(override, "", cause="two")]
+    lifts = (
+        LiftSilence(silence=order_id(given[0][1].id), by=ADA),
+        LiftOverride(override=order_id(given[1][1].id), by=ADA),
+        LiftSilence(silence="older", by=ADA),
+    )
+    given += [asked(lift, "", cause=str(number)) for number, lift in enumerate(lifts)]
+    await replay(inputs_of(recorded(fired(), *given)), bus, speed=MAX_SPEED, run="run")
+    set_silence, set_override, lift_silence, lift_override, older = await there(bus, "COMMANDS")
+    assert isinstance(lift_silence.data, LiftSilence)
+    assert isinstance(lift_override.data, LiftOverride)
+    assert isinstance(older.data, LiftSilence)
+    assert lift_silence.data.silence == order_id(set_silence.id) != lifts[0].silence
+    assert lift_override.data.override == order_id(set_override.id)
+    assert older.data.silence == "older"
 
 
 # --- a server that goes away ------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from recording_builders import Message, StillClock, connected, fired, grouped, note, opened, published
+from recording_builders import Message, StillClock, connected, fired, grouped, note, opened, ordered, published
 
 from tocsin_rehearsal.recording import Recorded, read, read_meta, record
 from tocsin_rehearsal.recording import streams as streams_module
@@ -19,6 +19,7 @@ from tocsin_runtime.identities import IDENTITIES, users
 from tocsin_runtime.topology import STREAMS
 from tocsin_schemas import Actor, DeadLettered, PlaybookPublished, PlaybookRef, caused_by, encode
 from tocsin_schemas.commands import AddNote
+from tocsin_schemas.events import SilenceLifted
 from tocsin_schemas.subjects import command_subject, deadletter_subject
 from tocsin_testkit.nats import NatsServer
 
@@ -57,6 +58,21 @@ async def server_now(bus: Connection) -> datetime:
     now = datetime.now(UTC)
     await asyncio.sleep(0.01)
     return now
+
+
+async def test_orders_before_the_beginning_are_recorded_for_they_may_stand(bus: Connection, tmp_path: Path) -> None:
+    by = Actor.person("ada", "cli")
+    old, new = SilenceLifted(silence="old", by=by), SilenceLifted(silence="new", by=by)
+    await publish(bus, ordered(old, cause="old"), fired(cause="early"))
+    since = await server_now(bus)
+    await publish(bus, ordered(new, cause="new"), note("one"), fired())
+    await record(bus, out=tmp_path / "late.jsonl", since=since)
+    said = [message.decode().data for message in read(tmp_path / "late.jsonl") if message.stream == "ORDERS"]
+    assert said == [old, new]
+    await record(bus, out=tmp_path / "one.jsonl", incident="inc1")
+    streams = [message.stream for message in read(tmp_path / "one.jsonl")]
+    assert streams.count("ORDERS") == 2
+    assert "INCIDENTS" in streams
 
 
 # --- what is there ----------------------------------------------------------------------------------------------------

@@ -12,8 +12,10 @@ from unittest.mock import patch
 from tocsin_detector.adapters.alert_book import AlertBook
 from tocsin_detector.core import ladder
 from tocsin_escalator import audit, handlers
-from tocsin_escalator.core import escalation, fold, lifecycle, on_alert, on_timer
+from tocsin_escalator.adapters.explanations import Explanations
+from tocsin_escalator.core import answering, escalation, fold, lifecycle, on_alert, on_timer
 from tocsin_escalator.core.incident import Phase
+from tocsin_escalator.relations import Relations
 from tocsin_notifier import app as notifier_app
 from tocsin_notifier import handlers as notifier
 from tocsin_notifier.core.incident import NO_RECEIPT
@@ -29,6 +31,7 @@ from tocsin_remediator.core.outcomes import Found, Lost, Verdict
 from tocsin_remediator.mitigation import Mitigator
 from tocsin_runtime import decide
 from tocsin_runtime.bus.consume import Worker
+from tocsin_schemas import DeadlineKind
 from tocsin_schemas.events import IncidentResolved, NotificationFailed
 from tocsin_schemas.ids import derive_id
 
@@ -278,7 +281,7 @@ def renewal_of_a_resolved_alert_is_swallowed() -> Iterator[None]:
         def decision(state: Any, now: Any) -> Any:
             return on_alert.decide_alert_fired(state, alert, slot, self._pinned(state, rulebook), now)
 
-        await self._decide(work, slot.incident, message.id, decision, key, then)
+        await self.decide(work, slot.incident, message.id, decision, key, then)
 
     with patch.dict(lifecycle.TABLE, nothing), patch.object(handlers.Handlers, "_fired", fired):
         yield
@@ -316,7 +319,7 @@ def claim_after_effect() -> Iterator[None]:
         yield
 
 
-@bug()
+@bug("actions")
 def no_answer_counts_as_failure() -> Iterator[None]:
     """A request without an answer is taken for one that was not carried out."""
     judge = effects.judge
@@ -342,6 +345,41 @@ def acts_without_counting() -> Iterator[None]:
             return Taken()
 
     with patch.object(SharedLeases, "take", taken):
+        yield
+
+
+# --- answers and relations --------------------------------------------------------------------------------------------
+
+
+@bug("people")
+def a_part_is_forgotten_with_its_whole() -> Iterator[None]:
+    """When the incident of which people were told is over, nobody looks what was a part of it."""
+
+    async def nobody(*_given: Any) -> None:
+        """Nothing is looked at."""
+
+    with (
+        patch.object(Relations, "left_behind", nobody),
+        patch.object(Explanations, "unexplained", lambda self: iter(())),
+    ):
+        yield
+
+
+@bug("people")
+def ways_go_on_after_an_answer() -> Iterator[None]:
+    """Who has answered is told in their next way all the same."""
+    without = fold._OF_AN_ANSWER - {DeadlineKind.CONTACT}
+    with (
+        patch.object(fold, "_OF_AN_ANSWER", without),
+        patch.object(fold, "_without_pages_to", lambda state, person: state.deadlines),
+    ):
+        yield
+
+
+@bug("people")
+def each_is_satisfied_by_one() -> Iterator[None]:
+    """Where each must answer, the first answer is taken for all."""
+    with patch.object(answering, "unanswered", lambda state: frozenset()):
         yield
 
 

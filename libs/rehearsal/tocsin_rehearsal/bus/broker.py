@@ -81,6 +81,8 @@ class Broker:
         if not self.is_up:
             return
         self.machine.is_up = False
+        for consumer in self.consumers.values():
+            consumer.kill()
         self.links = [link for link in self.links if not link.life.is_over]
         for link in self.links:
             link.break_()

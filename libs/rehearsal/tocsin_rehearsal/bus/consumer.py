@@ -2,9 +2,12 @@
 
 import asyncio
 import heapq
+import itertools
 import json
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tocsin_rehearsal.bus.filters import Filter
@@ -24,6 +27,9 @@ REQUEST_LASTS = 10.0
 _LOOKS_AFTER_START = 0.5
 """Seconds after its start in which the server brings nothing again."""
 
+_WRITTEN_AFTER = 0.2
+"""Seconds after which the server has written a change down: it does so ten times a second, and that takes a while."""
+
 _REMEMBERED = 256
 
 
@@ -32,6 +38,16 @@ class _Pending:
     deliveries: int
     due: float
     is_queued: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Of a message: how often it had been delivered (0: never), and when it was due, before `at`."""
+
+    sequence: int
+    deliveries: int
+    due: float
+    at: float
 
 
 @dataclass(slots=True)
@@ -56,8 +72,7 @@ class DurableConsumer:
         self._due: list[tuple[float, int]] = []
         self._alarm: asyncio.TimerHandle | None = None
         self._requests: deque[_Request] = deque()
-        self._changes: deque[tuple[int, int, float]] = deque(maxlen=_REMEMBERED)
-        """Of each change: the message, and how often it had been delivered (0: never) and was due before."""
+        self._changes: deque[_Change] = deque(maxlen=_REMEMBERED)
         stream.on_stored(self._stored)
 
     @property
@@ -66,6 +81,12 @@ class DurableConsumer:
         while self._new and self._stream.at(self._new[0]) is None:
             self._new.popleft()
         return len(self._new) + self.in_hand
+
+    def unsettled(self) -> Iterator[Stored]:
+        """The messages that are not settled yet."""
+        for sequence in itertools.chain(self._pending, self._new):
+            if (stored := self._stream.at(sequence)) is not None:
+                yield stored
 
     @property
     def in_hand(self) -> int:
@@ -127,16 +148,20 @@ class DurableConsumer:
             if pending is None or not pending.is_queued:
                 continue
             if (stored := self._stream.at(sequence)) is not None:
-                self._changes.append((sequence, pending.deliveries, pending.due))
+                self._note(sequence, pending)
                 return stored, self._delivered(sequence, pending)
             del self._pending[sequence]
         while self._new and len(self._pending) < self._most_pending:
             sequence = self._new.popleft()
             if (stored := self._stream.at(sequence)) is not None:
                 pending = self._pending[sequence] = _Pending(0, 0.0)
-                self._changes.append((sequence, 0, 0.0))
+                self._note(sequence, pending)
                 return stored, self._delivered(sequence, pending)
         return None
+
+    def _note(self, sequence: int, pending: _Pending) -> None:
+        """It is about to change."""
+        self._changes.append(_Change(sequence, pending.deliveries, pending.due, self._machine.time()))
 
     def _delivered(self, sequence: int, pending: _Pending) -> int:
         pending.deliveries += 1
@@ -162,7 +187,7 @@ class DurableConsumer:
         pending = self._pending.get(sequence)
         if pending is None or not self._machine.is_up:
             return
-        self._changes.append((sequence, pending.deliveries, pending.due))
+        self._note(sequence, pending)
         if answer.startswith(b"+WPI"):  # it does not take back what is queued to be delivered again
             self._wake_at(sequence, pending, self._machine.time() + self._ack_wait)
         elif answer.startswith(b"-NAK"):
@@ -179,30 +204,41 @@ class DurableConsumer:
 
     # --- kills --------------------------------------------------------------------------------------------------------
 
+    def kill(self) -> None:
+        """What was written down by now cannot be forgotten."""
+        written = self._machine.time() - _WRITTEN_AFTER
+        while self._changes and self._changes[0].at <= written:
+            self._changes.popleft()
+
     def restart(self) -> None:
         """The server is back: nobody has asked yet, the latest changes may be forgotten, and what was under way comes
         again when its time is over.
         """
         self._requests.clear()
         for _ in range(min(self._machine.faults.forgotten(), len(self._changes))):
-            self._undo(*self._changes.pop())
+            self._undo(self._changes.pop())
         self._changes.clear()
         self._again.clear()
         self._due.clear()
         earliest = self._machine.time() + min(self._ack_wait, _LOOKS_AFTER_START)
         for sequence, pending in self._pending.items():
             pending.is_queued = False
-            pending.due = max(pending.due, earliest)
+            pending.due = max(self._as_written(pending.due), earliest)
             self._due.append((pending.due, sequence))
         heapq.heapify(self._due)
         self._set_alarm()
 
-    def _undo(self, sequence: int, deliveries: int, due: float) -> None:
-        if deliveries:
-            self._pending[sequence] = _Pending(deliveries, due)
+    def _as_written(self, due: float) -> float:
+        """When what was due then is due after a kill: the moment of its delivery is written down in whole seconds."""
+        delivered = self._machine.now() + timedelta(seconds=due - self._ack_wait - self._machine.time())
+        return due - delivered.microsecond / 1e6
+
+    def _undo(self, change: _Change) -> None:
+        if change.deliveries:
+            self._pending[change.sequence] = _Pending(change.deliveries, change.due)
         else:
-            del self._pending[sequence]
-            self._new.appendleft(sequence)
+            del self._pending[change.sequence]
+            self._new.appendleft(change.sequence)
 
     # --- time ---------------------------------------------------------------------------------------------------------
 

@@ -44,8 +44,7 @@ class Faults(Protocol):
 
     def forgotten(self) -> int:
         """How many of its latest changes (a delivery, a settlement) a consumer has lost when the server comes back
-        after a kill. The server writes a consumer's state down ten times a second, so more than that makes in a
-        tenth of a second cannot be lost.
+        after a kill. The server writes a consumer's state down ten times a second: what is older is not lost.
         """
         ...
 

@@ -26,6 +26,7 @@ from tocsin_schemas.events import (
     AlertResolved,
     DeadlineMissed,
     DeadlineSet,
+    ImpactStated,
     IncidentAcknowledged,
     IncidentClosed,
     IncidentEscalated,
@@ -38,9 +39,17 @@ from tocsin_schemas.events import (
     IncidentUnmuted,
     NotificationDelivered,
     NotificationFailed,
+    OriginSuspected,
+    ResponderAnswered,
+    ResponderDeclined,
+    ResponderPaged,
+    RoleAssigned,
     SeverityChanged,
+    StatusUpdated,
+    TargetNeared,
     VerificationFailed,
     VerificationPassed,
+    WarRoomRequested,
 )
 from tocsin_schemas.text import clean_line
 
@@ -140,9 +149,11 @@ def _alert(event: AlertFired | AlertResolved, at: timedelta, state: str, severit
 _STANDING = frozenset({
     IncidentOpened, SeverityChanged, DeadlineSet, DeadlineMissed, IncidentEscalated, IncidentAcknowledged,
     IncidentMonitoring, IncidentResumed, IncidentResolved, IncidentReopened, IncidentClosed, IncidentMuted,
-    IncidentUnmuted,
+    IncidentUnmuted, ResponderPaged, ResponderAnswered, ResponderDeclined, StatusUpdated, TargetNeared,
+    RoleAssigned, ImpactStated, OriginSuspected, WarRoomRequested,
 })  # fmt: skip
-"""The events after which an incident's phase, severity or deadlines can be others. Only these are folded: most of a
+"""The events after which an incident's phase, severity or deadlines can be others, or what else a test asks
+of it. Only these are folded: most of a
 log is about messages and actions."""
 
 
@@ -167,16 +178,28 @@ class _Log:
     def _stands(self, envelope: Envelope[Event], at: timedelta) -> Iterator[Moment]:
         before = self._incidents.get(envelope.incident) or empty(envelope.incident)
         after = self._incidents[envelope.incident] = evolve(before, envelope)
-        if (before.opened_at, before.phase, before.severity) != (after.opened_at, after.phase, after.severity):
+        if before.opened_at is None or _standing(before) != _standing(after):
             yield _incident(after, at, since_start(sentence(envelope.data), envelope.data, self._start))
         yield from _deadlines(before, after, at, self._start)
+
+
+def _standing(summary: Summary) -> dict[str, object]:
+    """What tests ask of an incident as it stands."""
+    return {
+        "phase": summary.phase.value,
+        "severity": summary.severity,
+        "roles": dict(summary.roles),
+        "impact": summary.impact.model_dump(exclude_none=True) if summary.impact is not None else {},
+        "part_of": summary.part_of,
+        "origin": summary.origin.service if summary.origin is not None else None,
+        "war_room": summary.war_room.name if summary.war_room is not None else None,
+    }
 
 
 def _incident(summary: Summary, at: timedelta, said: str) -> Moment:
     fields = {
         "incident": summary.incident,
-        "phase": summary.phase.value,
-        "severity": summary.severity,
+        **_standing(summary),
         "title": summary.title,
         "labels": dict(summary.labels),
     }

@@ -33,6 +33,9 @@ class Known:
     urls: tuple[str, ...]
     """Every address that actions and checks ask."""
     components: tuple[str, ...]
+    schedules: tuple[str, ...]
+    teams: tuple[str, ...]
+    services: tuple[str, ...]
 
     @property
     def runbooks(self) -> tuple[str, ...]:
@@ -64,6 +67,9 @@ def known_of(playbooks: Iterable[Playbook]) -> Known:
         ),
         urls=_names(url for each in all_of for url in _urls(each)),
         components=_names(component.name for page in pages for component in page.components),
+        schedules=_names(schedule.name for each in all_of for schedule in each.oncall.schedules),
+        services=_names(service.name for each in all_of for service in each.services),
+        teams=_names(team.name for each in all_of for team in each.oncall.teams),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from tocsin_recorder.core.sentences import clock
+from tocsin_recorder.core.words import clock
 from tocsin_rehearsal.cases.model.times import shown
 from tocsin_schemas import Event
 

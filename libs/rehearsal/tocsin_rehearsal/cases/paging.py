@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from tocsin_recorder.core.sentences import name_of
+from tocsin_recorder.core.words import name_of
 from tocsin_rehearsal.cases.seen import Moment
 from tocsin_schemas import Envelope, Event
 from tocsin_schemas.events import ActionProposed, NotificationDelivered, NotificationFailed, ResponderPaged
@@ -55,7 +55,8 @@ class Paging:
         who, by = name_of(paged.target), f" by {channel}" if channel else ""
         if not asks_for_approval(paged):
             level = paged.level + 1
-            return Moment(at, "page", f"{who} {_PAGED[outcome]}{by} (level {level})", {**fields, "level": level})
+            known = {**fields, "level": level, "way": (paged.way or 0) + 1}
+            return Moment(at, "page", f"{who} {_PAGED[outcome]}{by} (level {level})", known)
         runbook, step = (proposed.runbook, proposed.step) if proposed is not None else (None, None)
         said = f"{who} {_ASKED[outcome]} to approve {step or 'an action'}{by}"
         return Moment(at, "approval", said, {**fields, "runbook": runbook, "step": step})

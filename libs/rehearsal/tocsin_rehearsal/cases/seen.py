@@ -20,8 +20,9 @@ class Moment:
     """Something that happened `at` so long after the start. `text` says it on one line; `fields` depend on the kind:
 
     alert     alert (its id), state (firing, ended), name, severity, source, labels
-    incident  incident (its id), phase, severity, title, labels: as it stands from then on
-    page      outcome (decided, delivered, failed), target, channel, level (from 1), severity, incident
+    incident  incident (its id), phase, severity, title, labels, roles, impact, part_of (an id), origin, war_room: as it
+              stands from then on
+    page      outcome (decided, delivered, failed), target, channel, level and way (from 1), severity, incident
     approval  outcome (decided, delivered, failed), target, channel, runbook, step, severity, incident
     message   channel, to, person, about, text, incident
     action    outcome, runbook, step, incident

@@ -22,8 +22,8 @@ MAX_LINES = 4
 
 _ALWAYS = ("alert", "incident", "page", "approval", "action")
 _NOTABLE = (
-    "IncidentEscalated", "RunbookStarted", "RunbookFinished", "NoteAdded", "CommandRejected", "AutomationStopped",
-    "RoleAssigned",
+    "IncidentEscalated", "RunbookStarted", "RunbookFinished", "NoteAdded", "CommandRejected", "RequestRefused",
+    "AutomationStopped", "RoleAssigned",
 )  # fmt: skip
 _MARKS = {"first": ">", "broken": "x", "met": " ", "": " "}
 _STYLES = {"first": "bold red", "broken": "red", "met": "green", "": "dim", "head": "bold", "rule": "dim"}

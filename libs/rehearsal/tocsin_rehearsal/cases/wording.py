@@ -68,7 +68,17 @@ def _alert(alert: AlertExpected) -> str:
 
 
 def _incident(incident: IncidentExpected) -> str:
-    facts = ", ".join(fact for fact in (incident.phase, incident.severity) if fact)
+    impact = incident.impact.said if incident.impact is not None else {}
+    named = (
+        incident.phase,
+        incident.severity,
+        *(f"{role.replace('_', ' ')} {person}" for role, person in incident.roles.said.items()),
+        *(f"{name.replace('_', ' ')} {value}" for name, value in impact.items()),
+        f"part of{_with(incident.part_of)}" if incident.part_of else None,
+        f"from {incident.origin}" if incident.origin else None,
+        f"in {incident.war_room}" if incident.war_room else None,
+    )
+    facts = ", ".join(fact for fact in named if fact)
     tail = f"{': ' if facts else ''}{facts}{_with(incident.labels)}"
     if incident.count is None:
         return f"incident{' ' if facts else ''}{facts}{_with(incident.labels)}"
@@ -90,7 +100,8 @@ def _who(target: AnyTarget | None) -> str:
 def _page(page: PageExpected) -> str:
     said = {"delivered": "is paged", "failed": "could not be paged", "decided": "is to be paged"}[page.outcome]
     by = f" by {page.channel}" if page.channel else ""
-    facts = ", ".join(fact for fact in (f"level {page.level}" if page.level else "", page.severity or "") if fact)
+    level, way = f"level {page.level}" if page.level else "", f"way {page.way}" if page.way else ""
+    facts = ", ".join(fact for fact in (level, way, page.severity or "") if fact)
     return f"{_who(page.who)} {said}{by}{f' ({facts})' if facts else ''}{_with(page.incident)}{_times(page.times)}"
 
 

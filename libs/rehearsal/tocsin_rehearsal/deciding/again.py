@@ -6,16 +6,17 @@ are decided on as well.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tocsin_escalator.core.deadlines import is_overdue, ring_cause
 from tocsin_escalator.core.fold import apply
 from tocsin_escalator.core.grouping import Alert, Group, group_of
 from tocsin_escalator.core.incident import Deadline, IncidentState, empty
-from tocsin_escalator.core.muting import Mutes, unmuting_cause
+from tocsin_escalator.core.merging import decide_absorbed
+from tocsin_escalator.core.muting import Mutes, muting_cause, unmuting_cause
 from tocsin_escalator.core.on_alert import Slot, decide_alert_fired, decide_alert_resolved
-from tocsin_escalator.core.on_command import INCIDENT_COMMANDS, decide_command
+from tocsin_escalator.core.on_command import INCIDENT_COMMANDS
 from tocsin_escalator.core.on_outcome import concerns, decide_outcome
 from tocsin_escalator.core.on_timer import decide_timer, decide_unmuted
 from tocsin_escalator.core.placing import is_over
@@ -23,13 +24,16 @@ from tocsin_escalator.core.rulebook import Rulebook
 from tocsin_rehearsal.deciding.books import Books
 from tocsin_rehearsal.deciding.mutes import recorded_mutes
 from tocsin_rehearsal.deciding.quiet import Heard, quiet
+from tocsin_rehearsal.deciding.related import StateOf, decide_on_command, is_absorbed
 from tocsin_rehearsal.recorded import Recording
 from tocsin_rehearsal.recording import Difference, compare
 from tocsin_schemas import Envelope, Event, GroupedAlert, caused_by
+from tocsin_schemas.commands import Split
 from tocsin_schemas.events import (
     AlertCleared,
     AlertFired,
     AlertGrouped,
+    AlertMoved,
     AlertResolved,
     CommandRejected,
     IncidentMuted,
@@ -95,7 +99,8 @@ class _Deciding:
     def __init__(self, recording: Recording) -> None:
         inputs = recording.inputs
         self._log = inputs.events
-        self._books = Books(inputs.playbooks)
+        self._books = Books(inputs.playbooks, inputs.orders)
+        self._ordered = {order.cause for order in inputs.orders}
         self._incidents: dict[str, _Incident] = {}
         self._of_alert: dict[Firing, _Incident] = {}
         self._latest: dict[str, int] = {}
@@ -118,6 +123,8 @@ class _Deciding:
             elif concerns(event.data):
                 self._given[event.id] = event.data
         self._quiet = quiet(inputs.messages, self._log, places)
+        self._before: dict[Decision, IncidentState] = {}
+        """How each incident stood before each decision that has been folded."""
         self.decisions = 0
         self.undecided: list[str] = []
 
@@ -150,10 +157,10 @@ class _Deciding:
         data = given.data
         if isinstance(data, AlertFired):
             if (data.fingerprint, data.episode) in self._taken:
-                self._note(given.id, now, [], self._on_alert(data, now, []))
+                self._note(given.id, now, [], self._on_alert(data, given.id, now, []))
         elif isinstance(data, AlertResolved):
             if (data.fingerprint, data.episode) in self._of_alert:
-                self._note(given.id, now, [], self._on_alert(data, now, []))
+                self._note(given.id, now, [], self._on_alert(data, given.id, now, []))
         elif isinstance(data, Event):
             self._note(given.id, now, [], self._decision(given.incident, given.id, now, []))
         else:
@@ -161,6 +168,7 @@ class _Deciding:
 
     def _fold(self, name: str, events: Events) -> None:
         incident = self._incidents.get(name)
+        self._before[name, events[0].cause] = empty(name) if incident is None else incident.state
         for envelope in events:
             event = envelope.data
             if incident is None and isinstance(event, IncidentOpened):
@@ -172,6 +180,8 @@ class _Deciding:
                 self._of_alert[event.alert.fingerprint, event.alert.episode] = incident
             elif isinstance(event, AlertCleared):
                 self._of_alert[event.fingerprint, event.episode] = incident
+            elif isinstance(event, AlertMoved) and event.to in self._incidents:
+                self._of_alert[event.fingerprint, event.episode] = self._incidents[event.to]
 
     def _opened(self, name: str, event: IncidentOpened) -> _Incident | None:
         book = self._books.exactly(event.playbook)
@@ -206,48 +216,94 @@ class _Deciding:
         """What is decided because of this cause, and in which incident; none where the cause is not known."""
         data = self._given.get(cause)
         incident = self._incidents.get(name)
-        if incident is not None and self._was_muted(incident, cause, recorded):
-            mutes = self._mutes(incident.book, recorded)
-            return name, decide_unmuted(incident.state, incident.book, now, mutes)
+        if incident is not None and self._is_looked_at(incident, cause, recorded):
+            book = self._books.under_orders(incident.book, now)
+            return name, decide_unmuted(incident.state, book, now, self._mutes(incident, book, cause, recorded))
+        if incident is not None and is_absorbed([event.data for event in recorded]) and isinstance(data, AlertFired):
+            book = self._books.under_orders(incident.book, now)
+            return name, decide_absorbed(incident.state, self._part(name, cause), book, now)
         if isinstance(data, AlertFired | AlertResolved):
-            return self._on_alert(data, now, recorded)
+            return self._on_alert(data, cause, now, recorded)
         if incident is None:
-            return None
-        state, book = incident.state, incident.book
+            return self._split_off(name, cause, now, recorded)
+        state, book = incident.state, self._books.under_orders(incident.book, now)
         if isinstance(data, INCIDENT_COMMANDS):
-            return name, decide_command(state, data, book, now)
+            return name, decide_on_command(state, data, cause, book, now, self._states(cause))
         if isinstance(data, Event):
             return name, decide_outcome(state, data, book, now)
         if isinstance(recorded[0].data, CommandRejected):
             return None
         due = _rung(incident, name, cause, now)
-        mutes = self._mutes(book, recorded)
+        mutes = self._mutes(incident, book, cause, recorded)
         made = [(name, decide_timer(state, deadline.id, book, now, mutes)) for deadline in due]
         return next((each for each in made if _same(*each, recorded)), made[0] if made else None)
 
-    def _was_muted(self, incident: _Incident, cause: str, recorded: Events) -> bool:
-        """Whether the decision is about what muted the incident: another's alert has ended, or the audit noticed it."""
+    def _is_looked_at(self, incident: _Incident, cause: str, recorded: Events) -> bool:
+        """Whether the decision is about what mutes the incident, or could: somebody has set or lifted a silence,
+        another's alert has ended, or the audit noticed it."""
+        if cause in self._ordered or cause == muting_cause(incident.state):
+            return True
         if incident.state.muted is None:
             return False
-        ended = isinstance(self._given.get(cause), AlertResolved)
+        given = self._given.get(cause)
         about = bool(recorded) and isinstance(recorded[0].data, IncidentMuted | IncidentUnmuted)
-        return cause == unmuting_cause(incident.state) or (ended and about)
+        by_another = given is None and not any(
+            ring_cause(incident.slot.incident, due) == cause for due in incident.state.deadlines.values()
+        )
+        return cause == unmuting_cause(incident.state) or (about and (by_another or isinstance(given, AlertResolved)))
 
-    def _mutes(self, book: Rulebook, recorded: Events) -> Mutes:
+    def _split_off(self, name: str, cause: str, now: datetime, recorded: Events) -> Made | None:
+        """An incident that begins with alerts of another."""
+        command = self._given.get(cause)
+        whole = self._incidents.get(command.incident) if isinstance(command, Split) else None
+        if whole is None or not isinstance(command, Split):
+            return None
+        book = self._books.under_orders(whole.book, now)
+        return name, decide_on_command(
+            empty(name), command, cause, book, now, self._states(cause), [event.data for event in recorded]
+        )
+
+    def _states(self, cause: str) -> StateOf:
+        """How incidents stood when this was decided. What is decided together stands in the log by incident."""
+
+        def state_of(name: str) -> IncidentState:
+            incident = self._incidents.get(name)
+            return self._before.get((name, cause)) or (empty(name) if incident is None else incident.state)
+
+        return state_of
+
+    def _part(self, whole: str, cause: str) -> IncidentState:
+        """How the incident stood that was opened, or took an alert, by the same cause."""
+        by_it = ((name, events) for (name, by), events in self._followed.items() if by == cause and name != whole)
+        name, events = next(by_it)
+        state = self._states(cause)(name)
+        for event in events:
+            state = apply(state, event.data, event.time)
+        return state
+
+    def _mutes(self, incident: _Incident, book: Rulebook, cause: str, recorded: Events) -> Mutes:
         def alerts_of(name: str) -> Iterator[GroupedAlert]:
             for event in self._log:
                 if event.incident == name and isinstance(event.data, AlertGrouped):
                     yield event.data.alert
 
-        return recorded_mutes(book.playbook, [event.data for event in recorded], alerts_of)
+        decided = [event.data for event in recorded]
+        return recorded_mutes(book.playbook, decided, alerts_of, incident.state, self._states(cause))
 
-    def _on_alert(self, alert: Alert, now: datetime, recorded: Events) -> Made | None:
+    def _on_alert(self, alert: Alert, cause: str, now: datetime, recorded: Events) -> Made | None:
         incident = self._of_alert.get((alert.fingerprint, alert.episode)) or self._place(alert, now)
         if incident is None:
             return None
-        name, state, book = incident.slot.incident, incident.state, incident.book
+        name, state, book = incident.slot.incident, incident.state, self._books.under_orders(incident.book, now)
         if isinstance(alert, AlertFired):
-            return name, decide_alert_fired(state, alert, incident.slot, book, now, self._mutes(book, recorded))
+            return name, decide_alert_fired(
+                state,
+                alert,
+                _numbered(incident.slot, recorded),
+                book,
+                now,
+                self._mutes(incident, book, cause, recorded),
+            )
         return name, decide_alert_resolved(state, alert, book, now)
 
     def _place(self, alert: Alert, now: datetime) -> _Incident | None:
@@ -265,6 +321,12 @@ class _Deciding:
         name = incident_id(group.key, number)
         previous = incident_id(group.key, number - 1) if number else None
         return _Incident(Slot(group, number, incident=name, previous=previous), book, empty(name))
+
+
+def _numbered(slot: Slot, recorded: Events) -> Slot:
+    """With the number of the day, which a replica gives from memory; it stands in what was decided."""
+    opened = recorded[0].data if recorded else None
+    return replace(slot, day_number=opened.day_number) if isinstance(opened, IncidentOpened) else slot
 
 
 def _rung(incident: _Incident, name: str, cause: str, now: datetime) -> list[Deadline]:

@@ -9,14 +9,25 @@ the playbook `shop`, on a Monday morning (`NOW`). There is no randomness, no clo
 """
 
 from tocsin_rehearsal.factories.envelopes import envelope, subject_of
-from tocsin_rehearsal.factories.making import ADA, INCIDENT, LABELS, NOW, PLAYBOOK, PLAYBOOK_TEXT, SYSTEM, Factory
-from tocsin_schemas import GroupedAlert, Labels, commands, events, signals
+from tocsin_rehearsal.factories.making import (
+    ADA,
+    INCIDENT,
+    LABELS,
+    NOW,
+    OTHER_INCIDENT,
+    PLAYBOOK,
+    PLAYBOOK_TEXT,
+    SYSTEM,
+    Factory,
+)
+from tocsin_schemas import GroupedAlert, Impact, Labels, commands, events, signals
 
 __all__ = [
     "ADA",
     "INCIDENT",
     "LABELS",
     "NOW",
+    "OTHER_INCIDENT",
     "PLAYBOOK",
     "PLAYBOOK_TEXT",
     "SYSTEM",
@@ -34,6 +45,8 @@ alert_resolved = Factory(events.AlertResolved)
 
 grouped_alert = Factory(GroupedAlert, severity="P1", summary="12% of checkouts fail")
 """A part of `alert_grouped`."""
+impact = Factory(Impact, users_affected=0.12)
+"""A part of `impact_stated` and `state_impact`."""
 
 incident_opened = Factory(events.IncidentOpened, title="CheckoutErrors (checkout)", episode=0)
 alert_grouped = Factory(events.AlertGrouped, alert=grouped_alert())
@@ -54,6 +67,25 @@ incident_closed = Factory(events.IncidentClosed)
 incident_muted = Factory(events.IncidentMuted, why="silence", name="upgrade")
 incident_unmuted = Factory(events.IncidentUnmuted, because="the silence upgrade is over")
 command_rejected = Factory(events.CommandRejected, command="Resolve", reason="the incident is resolved already")
+severity_released = Factory(events.SeverityReleased)
+impact_stated = Factory(events.ImpactStated, impact=impact())
+origin_suspected = Factory(events.OriginSuspected, service="payments", because="checkout and search both need payments")
+target_neared = Factory(events.TargetNeared)
+responder_answered = Factory(events.ResponderAnswered, waiting_for=("bob",))
+responder_declined = Factory(events.ResponderDeclined, because="on a train")
+responder_added = Factory(events.ResponderAdded, target="team:payments", people=("bob", "eve"))
+war_room_requested = Factory(events.WarRoomRequested, name="#incident-20260105-0900", invite=("person:ada",))
+status_updated = Factory(events.StatusUpdated, text="We switch to the second payment provider.", status="mitigating")
+alert_moved = Factory(events.AlertMoved, to=OTHER_INCIDENT)
+incident_linked = Factory(events.IncidentLinked, other=OTHER_INCIDENT, relation="related")
+
+# --- escalator: standing orders ---------------------------------------------------------------------------------------
+
+silence_set = Factory(events.SilenceSet, match=('service="checkout"',), because="maintenance")
+silence_lifted = Factory(events.SilenceLifted)
+override_set = Factory(events.OverrideSet, schedule="primary")
+override_lifted = Factory(events.OverrideLifted)
+order_rejected = Factory(events.OrderRejected, command="Silence", reason="it would match every alert")
 
 # --- remediator -------------------------------------------------------------------------------------------------------
 
@@ -71,6 +103,7 @@ verification_passed = Factory(events.VerificationPassed)
 verification_failed = Factory(events.VerificationFailed)
 runbook_finished = Factory(events.RunbookFinished)
 automation_stopped = Factory(events.AutomationStopped)
+request_refused = Factory(events.RequestRefused, command="ApproveAction", reason="the action mend was refused")
 
 # --- notifier and recorder --------------------------------------------------------------------------------------------
 
@@ -83,11 +116,24 @@ review_drafted = Factory(events.ReviewDrafted)
 
 acknowledge = Factory(commands.Acknowledge)
 resolve = Factory(commands.Resolve)
+reopen = Factory(commands.Reopen)
+take_over = Factory(commands.TakeOver)
+decline = Factory(commands.Decline, because="on a train")
+add_responder = Factory(commands.AddResponder, target="team:payments")
+update = Factory(commands.Update, text="We switch to the second payment provider.")
+state_impact = Factory(commands.StateImpact, impact=impact())
 escalate = Factory(commands.Escalate)
 set_severity = Factory(commands.SetSeverity)
+release_severity = Factory(commands.ReleaseSeverity)
+merge = Factory(commands.Merge, into=OTHER_INCIDENT)
+split = Factory(commands.Split)
+link = Factory(commands.Link, other=OTHER_INCIDENT)
 assign_role = Factory(commands.AssignRole)
 add_note = Factory(commands.AddNote, text="The payment provider is down.")
-silence = Factory(commands.Silence, because="maintenance")
+silence = Factory(commands.Silence, match=('service="checkout"',), because="maintenance")
+lift_silence = Factory(commands.LiftSilence)
+override_on_call = Factory(commands.OverrideOnCall, schedule="primary")
+lift_override = Factory(commands.LiftOverride)
 approve_action = Factory(commands.ApproveAction)
 run_action = Factory(commands.RunAction)
 stop_automation = Factory(commands.StopAutomation)

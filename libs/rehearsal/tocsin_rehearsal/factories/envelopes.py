@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from tocsin_rehearsal.factories.making import INCIDENT, NOW
 from tocsin_schemas import Command, DeadLettered, Envelope, Event, Payload, PlaybookPublished, TimerDue, caused_by
-from tocsin_schemas.events import ALERT_EVENTS, AlertFired, AlertResolved, IncidentOpened
+from tocsin_schemas.events import ALERT_EVENTS, ORDER_EVENTS, AlertFired, AlertResolved, IncidentOpened
 from tocsin_schemas.ids import derive_id, incident_id
 from tocsin_schemas.signals import SamplesPushed
 from tocsin_schemas.subjects import (
@@ -14,6 +14,7 @@ from tocsin_schemas.subjects import (
     deadletter_subject,
     incident_subject,
     metrics_subject,
+    order_subject,
     playbook_subject,
     timer_due_subject,
 )
@@ -42,6 +43,8 @@ def subject_of(message: Envelope[Payload]) -> str:
     match message.data:
         case AlertFired(rule=rule) | AlertResolved(rule=rule):
             return alert_subject(rule)
+        case Event() as event if isinstance(event, ORDER_EVENTS):
+            return order_subject(type(event))
         case Event() as event:
             return incident_subject(message.incident, type(event))
         case Command() as command:
@@ -62,7 +65,7 @@ def _incident_of(data: Payload) -> str:
     if isinstance(data, IncidentOpened):
         return incident_id(data.group_key, data.episode)
     if isinstance(data, Event):
-        return "" if isinstance(data, ALERT_EVENTS) else INCIDENT
+        return "" if isinstance(data, (*ALERT_EVENTS, *ORDER_EVENTS)) else INCIDENT
     named: Any = getattr(data, "incident", "")  # Any: commands and clocks have such a field, others have not
     return str(named)
 

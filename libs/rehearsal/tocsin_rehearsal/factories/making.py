@@ -15,7 +15,7 @@ from tocsin_schemas.events import IncidentOpened
 from tocsin_schemas.ids import alert_episode, derive_id, fingerprint, group_key_digest, incident_id
 from tocsin_schemas.signals import PlaybookPublished
 
-__all__ = ["ADA", "INCIDENT", "LABELS", "NOW", "PLAYBOOK", "PLAYBOOK_TEXT", "SYSTEM", "Factory"]
+__all__ = ["ADA", "INCIDENT", "LABELS", "NOW", "OTHER_INCIDENT", "PLAYBOOK", "PLAYBOOK_TEXT", "SYSTEM", "Factory"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -50,6 +50,8 @@ _GROUP = Labels(service="checkout")
 _GROUP_KEY = group_key_digest(_GROUP.items(), PLAYBOOK.name)
 INCIDENT = incident_id(_GROUP_KEY, 0)
 """The incident that everything is about, where nothing else is said."""
+OTHER_INCIDENT = incident_id(group_key_digest(Labels(service="payments").items(), PLAYBOOK.name), 0)
+"""The one that it has to do with, where it has to do with one."""
 
 _MINUTES = timedelta(minutes=5)
 
@@ -58,6 +60,7 @@ _USUAL: Values = {
     "action": derive_id("factory", "action"),
     "after": "P1",
     "before": "P2",
+    "begins_at": NOW,
     "by": ADA,
     "channel": "slack",
     "claimed_by": "remediator-1",
@@ -70,6 +73,7 @@ _USUAL: Values = {
     "incident": INCIDENT,
     "level": 0,
     "notification": derive_id("factory", "notification"),
+    "override": derive_id("factory", "override"),
     "page": derive_id("factory", "page"),
     "person": "ada",
     "playbook": PLAYBOOK,
@@ -77,6 +81,7 @@ _USUAL: Values = {
     "recipient": "person:ada",
     "runbook": "checkout-failing",
     "severity": "P1",
+    "silence": derive_id("factory", "silence"),
     "source": "shop",
     "step": "clear-cache",
     "target": "person:ada",

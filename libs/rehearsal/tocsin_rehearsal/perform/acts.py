@@ -3,38 +3,32 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from tocsin_escalator.core.standing import TOO_WIDE, could_match_everything, order_id
 from tocsin_rehearsal.cases.model.acts import (
-    Acknowledge,
     Act,
-    AddNote,
-    Approve,
-    Asked,
-    Assign,
-    Escalate,
-    Resolve,
-    RunAction,
-    SetSeverity,
+    Lift,
+    OverrideOnCall,
     Silence,
-    StopAutomation,
+    StandingOrder,
 )
+from tocsin_rehearsal.cases.model.given import GivenSilence
 from tocsin_rehearsal.outside.senders import ForeignAlert
+from tocsin_rehearsal.perform.asking import NothingMeantError, command_of
 from tocsin_rehearsal.perform.outsides import set_channel, set_rules
 from tocsin_rehearsal.world import World
-from tocsin_schemas import Actor, Command, Labels, commands
+from tocsin_schemas import Actor, Command, caused_by, commands
 from tocsin_schemas.events import (
-    ActionApproved,
-    ActionClaimed,
-    ActionProposed,
-    ActionRefused,
-    IncidentClosed,
-    IncidentOpened,
+    OrderRejected,
+    RequestRefused,
+    SilenceSet,
 )
+from tocsin_schemas.ids import derive_id
+from tocsin_schemas.subjects import order_subject
 
 __all__ = ["Stagehand"]
 
 
-class NothingMeantError(LookupError):
-    """What an order is about does not exist at that time."""
+_AFTER_THE_END = timedelta(hours=1)
 
 
 class Stagehand:
@@ -43,6 +37,8 @@ class Stagehand:
     def __init__(self, world: World) -> None:
         self._world = world
         self._alerts: list[ForeignAlert] = []
+        self._asked: dict[str, timedelta] = {}
+        self._orders: dict[str, tuple[str, str]] = {}
         self.problems: list[tuple[timedelta, str]] = []
 
     def do(self, act: Act) -> None:
@@ -52,14 +48,42 @@ class Stagehand:
         except NothingMeantError as error:
             self.problems.append((self._world.elapsed, f"{act.verb}: {error}"))
 
+    def silence(self, given: GivenSilence, ends: timedelta) -> None:
+        """Somebody has set this silence before the test begins, which ends after so long."""
+        if could_match_everything(given.match):
+            self.problems.append((given.begins, f"silences: {TOO_WIDE}"))
+            return
+        cause = derive_id("given", len(self._orders))
+        event = SilenceSet(
+            silence=order_id(cause),
+            match=tuple(map(str, given.match)),
+            begins_at=self._world.start + given.begins,
+            ends_at=self._world.start + (given.until or ends + _AFTER_THE_END),
+            because=given.because,
+            by=Actor.system("test"),
+        )
+        self._world.send(order_subject(SilenceSet), caused_by(cause, 0, event.OWNER, "", self._world.now, event))
+        self._orders[given.name or cause] = "Silence", event.silence
+
+    def undone(self) -> tuple[tuple[timedelta, str], ...]:
+        """What could not be done, with the orders, and what was asked of the remediator, that were refused."""
+        refused = [
+            (self._asked[answer.cause], f"{answer.data.command}: {answer.data.reason}")
+            for answer in (*self._world.orders, *self._world.log)
+            if isinstance(answer.data, OrderRejected | RequestRefused) and answer.cause in self._asked
+        ]
+        return tuple(sorted([*self.problems, *refused]))
+
     def fire(self, labels: Mapping[str, str], annotations: Mapping[str, str], lasts: timedelta | None) -> None:
         """Another system raises an alert."""
         self._alerts.append(self._world.alert(labels, annotations=annotations, lasts=lasts))
 
     def _do(self, act: Act) -> None:
         world = self._world
-        if (asked := act.asked) is not None:
-            world.command(self._command(asked), by=asked.by)
+        if isinstance(asked := act.asked, Silence | OverrideOnCall | Lift):
+            self._order(asked)
+        elif asked is not None:
+            self._asked[world.command(command_of(asked, world.log), by=asked.by)] = world.elapsed
         elif act.kill is not None:
             world.kill(act.kill)
         elif act.restart is not None:
@@ -88,58 +112,34 @@ class Stagehand:
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
-    def _command(self, asked: Asked) -> Command:
+    def _order(self, asked: StandingOrder) -> None:
         by = Actor.person(asked.by, "cli")
+        if isinstance(asked, Lift):
+            self._lift(asked, by)
+            return
+        until = self._world.now + asked.lasting
         if isinstance(asked, Silence):
-            until = self._world.now + asked.lasting
-            return commands.Silence(match=Labels(asked.match), until=until, because=asked.because, by=by)
-        incident = self._incident(asked.incident)
-        match asked:
-            case Acknowledge():
-                return commands.Acknowledge(incident=incident, by=by, lasting=asked.lasting)
-            case Resolve():
-                return commands.Resolve(incident=incident, by=by, notes=asked.notes or "")
-            case Escalate():
-                return commands.Escalate(incident=incident, by=by, because=asked.because or "")
-            case SetSeverity():
-                because = asked.because or ""
-                return commands.SetSeverity(incident=incident, by=by, severity=asked.to, because=because)
-            case Assign():
-                return commands.AssignRole(incident=incident, by=by, role=asked.role, person=asked.person)
-            case AddNote():
-                return commands.AddNote(incident=incident, by=by, text=asked.text)
-            case Approve():
-                return commands.ApproveAction(incident=incident, by=by, action=self._waiting(incident, asked))
-            case RunAction():
-                return commands.RunAction(incident=incident, by=by, runbook=asked.runbook, step=asked.step)
-            case StopAutomation():
-                return commands.StopAutomation(incident=incident, by=by, because=asked.because or "")
+            match = tuple(map(str, asked.match))
+            order: Command = commands.Silence(match=match, until=until, because=asked.because, by=by)
+        else:
+            order = commands.OverrideOnCall(
+                schedule=asked.schedule, person=asked.person, until=until, because=asked.because, by=by
+            )
+        self._give(order, type(asked).__name__, asked.name, by=asked.by)
 
-    def _incident(self, labels: Mapping[str, str]) -> str:
-        """The incident that is meant: of those with these labels that are not closed, the one opened last."""
-        found = ""
-        for envelope in self._world.log:
-            data = envelope.data
-            if isinstance(data, IncidentOpened) and labels.items() <= dict(data.labels).items():
-                found = envelope.incident
-            elif isinstance(data, IncidentClosed) and envelope.incident == found:
-                found = ""
-        if not found:
-            raise NothingMeantError("there is no incident" + (f" with {dict(labels)}" if labels else ""))
-        return found
+    def _lift(self, asked: Lift, by: Actor) -> None:
+        """What stands by this name, else what was set last."""
+        name = asked.name or next(reversed(self._orders), None)
+        if name is None or name not in self._orders:
+            raise NothingMeantError(f"nothing called {name} stands" if name else "nothing has been set")
+        kind, order = self._orders.pop(name)
+        if kind == "Silence":
+            lift: Command = commands.LiftSilence(silence=order, because=asked.because, by=by)
+        else:
+            lift = commands.LiftOverride(override=order, because=asked.because, by=by)
+        self._asked[self._world.command(lift, by=asked.by)] = self._world.elapsed
 
-    def _waiting(self, incident: str, asked: Approve) -> str:
-        """The action that waits for a yes, proposed last."""
-        waiting: dict[str, ActionProposed] = {}
-        for envelope in self._world.log:
-            data = envelope.data
-            if envelope.incident != incident:
-                continue
-            if isinstance(data, ActionProposed) and asked.runbook in (None, data.runbook):
-                if asked.step in (None, data.step):
-                    waiting[data.action] = data
-            elif isinstance(data, ActionApproved | ActionClaimed | ActionRefused):
-                waiting.pop(data.action, None)
-        if not waiting:
-            raise NothingMeantError("no action waits for a yes")
-        return list(waiting)[-1]
+    def _give(self, order: Command, kind: str, name: str | None, *, by: str) -> None:
+        command = self._world.command(order, by=by)
+        self._asked[command] = self._world.elapsed
+        self._orders[name or command] = kind, order_id(command)

@@ -17,6 +17,7 @@ from tocsin_rehearsal.cases.seen import Seen
 from tocsin_rehearsal.cases.side_by_side import WIDTH, side_by_side
 from tocsin_rehearsal.hosts import hosts_of
 from tocsin_rehearsal.perform.acts import Stagehand
+from tocsin_rehearsal.perform.cells import watched_cells
 from tocsin_rehearsal.perform.coverage import Coverage
 from tocsin_rehearsal.perform.outsides import set_channel, set_rules, show
 from tocsin_rehearsal.perform.peaks import peaks_of
@@ -50,7 +51,7 @@ def perform(file: TestFile, case: Case) -> Performance:
     _set_up(world, stagehand, file, case)
     world.run_until(case.ends)
     seen = fill(world.log, world.alerts, world.messages, start=document.start, until=case.ends)
-    return Performance(world, seen, tuple(stagehand.problems))
+    return Performance(world, seen, stagehand.undone())
 
 
 def result_of(file: TestFile, case: Case, covered: Sequence[Coverage] = (), *, width: int = WIDTH) -> Result:
@@ -58,7 +59,8 @@ def result_of(file: TestFile, case: Case, covered: Sequence[Coverage] = (), *, w
     began = time.perf_counter()
     line, name = file.line_of(case), str(file.path)
     try:
-        performance = perform(file, case)
+        with watched_cells() as cells:
+            performance = perform(file, case)
     except ServiceDiedError as error:
         return Result(name, line, case.name, _since(began), error=str(error))
     seen = performance.seen
@@ -74,7 +76,7 @@ def result_of(file: TestFile, case: Case, covered: Sequence[Coverage] = (), *, w
     table = side_by_side(verdicts, seen, width=width) if differences else ""
     told = "\n".join([*map(str, undone), table] if undone else [table])
     for coverage in covered:
-        coverage.take(performance.world)
+        coverage.take(performance.world, cells)
     performance.world.close()
     return Result(name, line, case.name, _since(began), (*undone, *differences), told)
 
@@ -93,6 +95,9 @@ def _since(began: float) -> timedelta:
 
 def _set_up(world: World, stagehand: Stagehand, file: TestFile, case: Case) -> None:
     given = case.given
+    for silence in given.silences:
+        stagehand.silence(silence, case.ends)
+    world.run_until(timedelta())  # they stand before anything happens
     set_rules(world, given.world.http)
     for channel, troubles in given.world.channels.items():
         set_channel(world, channel, troubles)

@@ -1,12 +1,14 @@
 """What of a playbook its tests have exercised, and what no test has ever reached."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from tocsin_playbook import Playbook
 from tocsin_playbook.model import Runbook, Step
 from tocsin_rehearsal.cases.model.times import shown
 from tocsin_rehearsal.cases.paging import asks_for_approval
+from tocsin_rehearsal.perform.cells import CELLS, Cell
+from tocsin_rehearsal.perform.coverage_on_call import parts_on_call, reached_on_call
+from tocsin_rehearsal.perform.part import Part
 from tocsin_rehearsal.world import World
 from tocsin_schemas import Envelope, Event, Payload
 from tocsin_schemas.events import (
@@ -16,7 +18,9 @@ from tocsin_schemas.events import (
     ActionProposed,
     AlertFired,
     AlertGrouped,
+    IncidentMuted,
     IncidentOpened,
+    NoteAdded,
     ResponderPaged,
     SeverityChanged,
     VerificationFailed,
@@ -25,16 +29,7 @@ from tocsin_schemas.events import (
 
 __all__ = ["Coverage", "Part"]
 
-
-@dataclass(frozen=True, slots=True, order=True)
-class Part:
-    """One thing that a playbook says. `section` is where: detect, classify, escalate, remediate, communicate."""
-
-    section: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.section}: {self.name}"
+_AT_ONCE = "The next level was told at once: "
 
 
 class Coverage:
@@ -44,6 +39,7 @@ class Coverage:
         self.playbook = playbook
         self._parts = list(dict.fromkeys(_parts(playbook)))
         self._reached: set[Part] = set()
+        self._cells: set[Cell] = set()
 
     @property
     def parts(self) -> list[Part]:
@@ -60,13 +56,20 @@ class Coverage:
         """From 0 to 1."""
         return 1.0 if not self._parts else 1 - len(self.missing) / len(self._parts)
 
-    def take(self, world: World) -> None:
-        """Count what this world has reached."""
+    @property
+    def missing_cells(self) -> frozenset[Cell]:
+        """The cells of the lifecycle table, of those in which something follows, that nothing has asked for."""
+        return CELLS - self._cells
+
+    def take(self, world: World, cells: Set[Cell] = frozenset()) -> None:
+        """Count what this world has reached, and which cells of the lifecycle table."""
+        self._cells |= cells
         log = world.log
         ours = {each.incident for each in log if self._is_ours(each)}
         self._reached.update(self._of_alerts(world.alerts))
         own = [each for each in log if each.incident in ours]
         self._reached.update(self._of_log(own))
+        self._reached.update(reached_on_call(self.playbook, own, world.orders))
         self._reached.update(self._classified_at_once(own, world.alerts))
         for sent in world.messages:
             if sent.incident in ours and sent.notification in self.playbook.communicate.templates:
@@ -104,6 +107,14 @@ class Coverage:
                     yield Part("escalate", self._cell(severity, level))
                 case SeverityChanged(why="classification", because=because):
                     yield Part("classify", because)
+                case NoteAdded(text=text) if text.startswith(_AT_ONCE):
+                    yield Part("classify", f"{text.removeprefix(_AT_ONCE)}, told at once")
+                case IncidentMuted(why=why, name=name):
+                    yield Part("mute", f"{why} {name}")
+                    if why == "correlation":
+                        yield Part("group", "services that need each other")
+                case AlertGrouped(alert=alert) if alert.muted:
+                    yield Part("mute", alert.muted.replace(": ", " ", 1))
                 case SeverityChanged(why="time", after=after):
                     yield Part("escalate", f"raised to {after} by time")
                 case ActionProposed(runbook=book, step=step):
@@ -123,6 +134,8 @@ class Coverage:
         for escalation in self.playbook.escalate:
             if severity in escalation.severities and level < len(escalation.levels):
                 return f"{severity} at {shown(escalation.levels[level].after)}"
+            if severity in escalation.severities and level == len(escalation.levels):
+                return f"{severity} at the last resort"
         return f"{severity} at level {level + 1}"
 
 
@@ -131,14 +144,26 @@ def _parts(playbook: Playbook) -> Iterator[Part]:
         yield Part("detect", f"rule {rule.name}")
         for rung in rule.ladder:
             yield Part("detect", f"rule {rule.name} at {rung.severity}")
+    if playbook.group.correlate_within is not None and playbook.services:
+        yield Part("group", "services that need each other")
     for one in playbook.classify:
         yield Part("classify", one.because)
+        if one.at_once:
+            yield Part("classify", f"{one.because}, told at once")
+    for silence in playbook.silences:
+        yield Part("mute", f"silence {silence.name}")
+    for inhibition in playbook.inhibit:
+        if inhibition.name is not None:
+            yield Part("mute", f"inhibition {inhibition.name}")
     for escalation in playbook.escalate:
         for severity in escalation.severities:
             for level in escalation.levels:
                 yield Part("escalate", f"{severity} at {shown(level.after)}")
+            if escalation.last_resort:
+                yield Part("escalate", f"{severity} at the last resort")
         if escalation.raise_severity is not None:
             yield Part("escalate", f"raised to {escalation.raise_severity.to} by time")
+    yield from parts_on_call(playbook)
     for runbook, step in _steps(playbook):
         yield Part("remediate", f"{runbook.name}/{step.name}")
         yield Part("remediate", f"{runbook.name}/{step.name} on success")

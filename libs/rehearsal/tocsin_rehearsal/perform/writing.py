@@ -14,6 +14,8 @@ from ruamel.yaml import YAML
 
 from tocsin_playbook import load
 from tocsin_playbook.model.durations import format_duration
+from tocsin_recorder.core.fold import evolve
+from tocsin_recorder.core.summary import Phase, empty
 from tocsin_rehearsal.cases.paging import Paging
 from tocsin_rehearsal.recording import Inputs
 from tocsin_schemas import Command, Event, PlaybookPublished, commands
@@ -24,12 +26,6 @@ from tocsin_schemas.events import (
     ActionSucceeded,
     AlertFired,
     AlertResolved,
-    IncidentAcknowledged,
-    IncidentMonitoring,
-    IncidentOpened,
-    IncidentReopened,
-    IncidentResolved,
-    SeverityChanged,
     VerificationFailed,
     VerificationPassed,
 )
@@ -41,13 +37,6 @@ _EARLY, _LATE = timedelta(seconds=5), timedelta(seconds=30)
 _AFTERWARDS = timedelta(minutes=1)
 _JUST_AFTER = timedelta(milliseconds=1)
 _SECOND = timedelta(seconds=1)
-_PHASES: Mapping[type[Event], str] = {
-    IncidentOpened: "triggered",
-    IncidentAcknowledged: "acknowledged",
-    IncidentMonitoring: "monitoring",
-    IncidentResolved: "resolved",
-    IncidentReopened: "triggered",
-}
 _OUTCOMES: Mapping[type[Event], str] = {
     ActionSucceeded: "succeeded",
     ActionFailed: "failed",
@@ -197,15 +186,13 @@ class _Writing:
     # --- what is expected ---------------------------------------------------------------------------------------------
 
     def _phases(self) -> Iterator[tuple[timedelta, dict[str, Any]]]:
-        severity = ""
+        """Where the incident stood after each change; that it was closed much later is nothing to wait for."""
+        now, before = empty(""), ""
         for event in self._events:
-            data = event.data
-            if isinstance(data, IncidentOpened):
-                severity = data.severity
-            elif isinstance(data, SeverityChanged):
-                severity = data.after
-            if (phase := _PHASES.get(type(data))) is not None:
-                yield self._around(event.time, {"incident": {"phase": phase, "severity": severity}})
+            now = evolve(now, event)
+            if now.opened_at is not None and now.phase not in (before, Phase.CLOSED):
+                before = now.phase
+                yield self._around(event.time, {"incident": {"phase": now.phase.value, "severity": now.severity}})
 
     def _pages(self) -> Iterator[tuple[timedelta, dict[str, Any]]]:
         """Who was paged, and who was asked to approve what."""
@@ -252,7 +239,18 @@ def _act(command: Command, steps: Mapping[str, tuple[str, str]]) -> dict[str, An
             lasting = {"lasting": format_duration(command.lasting)} if command.lasting else {}
             return {"acknowledge": {"by": by, **lasting}}
         case commands.Resolve():
-            return {"resolve": {"by": by, **({"notes": command.notes} if command.notes else {})}}
+            false_alarm = {"false_alarm": True} if command.false_alarm else {}
+            return {"resolve": {"by": by, **({"notes": command.notes} if command.notes else {}), **false_alarm}}
+        case commands.TakeOver() | commands.Decline() | commands.Reopen() | commands.ReleaseSeverity():
+            because = getattr(command, "because", "")
+            return {command.SLUG: {"by": by, **({"because": because} if because else {})}}
+        case commands.AddResponder():
+            return {"add_responder": {"by": by, "target": command.target}}
+        case commands.Update():
+            status = {"status": command.status} if command.status else {}
+            return {"update": {"by": by, "text": command.text, **status}}
+        case commands.StateImpact():
+            return {"state_impact": {"by": by, **command.impact.model_dump(exclude_none=True)}}
         case commands.Escalate():
             return {"escalate": {"by": by}}
         case commands.SetSeverity():

@@ -67,6 +67,8 @@ async def _source(connection: Connection, name: str, incident: str, found: _Inci
             return _alerts(connection, found)
         case "PLAYBOOKS":
             return await _pinned(connection, found.playbook, found.opened) if found.playbook is not None else None
+        case "ORDERS":
+            return Source(name, StreamReader(connection, name))
         case "DEADLETTERS":
             return Source(name, StreamReader(connection, name), wanted=_letter_about(incident))
         case _:

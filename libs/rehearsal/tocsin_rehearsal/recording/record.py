@@ -22,7 +22,7 @@ from tocsin_schemas.subjects import PLAYBOOKS
 
 __all__ = ["RECORDED_STREAMS", "Stretch", "record"]
 
-RECORDED_STREAMS = ("PLAYBOOKS", "ALERTS", "COMMANDS", "INCIDENTS", "TIMERS", "DEADLETTERS")
+RECORDED_STREAMS = ("PLAYBOOKS", "ALERTS", "COMMANDS", "ORDERS", "INCIDENTS", "TIMERS", "DEADLETTERS")
 """What can be recorded. Where two messages have the same time, the causes come before what follows from them."""
 
 _LOOK_EVERY = 0.25
@@ -53,8 +53,9 @@ async def record(
     """Write what stands in the streams between `since` and `until` (aware; without them from the first message to
     the last) to the file `out`. With `follow` it goes on as messages come, until `until` or `stop`.
 
-    The playbooks that were in force at `since` come first. With `incident`, only that incident: its log, its alerts,
-    the playbook revision it is pinned to, its clocks, queued commands and dead letters.
+    The playbooks that were in force at `since`, and all orders before it, come first. With `incident`, only that
+    incident: its log, its alerts, the playbook revision it is pinned to, its clocks, queued commands and dead letters;
+    and all standing orders.
 
     Raises ValueError for an unknown stream, an incident that is not in the log, or `follow` of one incident;
     BusUnavailableError where the server stays away. The file appears only when all of it is written.
@@ -109,8 +110,16 @@ async def _stretch_sources(connection: Connection, streams: Iterable[str], since
         if name == "PLAYBOOKS" and since is not None:
             heads = await last_by_subject(connection, name, PLAYBOOKS, at=since)
             before = [message for message in heads if message.moment < since]
+        elif name == "ORDERS" and since is not None:
+            before = await _until(connection, name, since)
         sources.append(Source(name, StreamReader(connection, name, since=since), before=before))
     return sources
+
+
+async def _until(connection: Connection, stream: str, since: datetime) -> list[Recorded]:
+    """Everything before a moment: what was ordered then may stand."""
+    last = (await stream_info(connection, stream)).last
+    return [message async for message in StreamReader(connection, stream).read(last) if message.moment < since]
 
 
 # --- one order --------------------------------------------------------------------------------------------------------

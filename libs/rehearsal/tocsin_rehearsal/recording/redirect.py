@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self, TypeVar
 
+from tocsin_escalator.core.standing import ORDER_COMMANDS, order_id
 from tocsin_rehearsal.recording.inputs import Inputs
 from tocsin_rehearsal.recording.renew import Renewal
 from tocsin_rehearsal.recording.streams import stream_info
@@ -11,7 +12,7 @@ from tocsin_runtime import Connection
 from tocsin_runtime.bus.follow import Follower
 from tocsin_runtime.bus.log import IncidentLog
 from tocsin_schemas import Envelope, Payload
-from tocsin_schemas.commands import ApproveAction
+from tocsin_schemas.commands import ApproveAction, LiftOverride, LiftSilence
 from tocsin_schemas.events import ActionProposed, AlertGrouped
 from tocsin_schemas.ids import span_id, trace_id
 from tocsin_schemas.subjects import INCIDENTS
@@ -40,6 +41,8 @@ class Redirect:
         self._incidents: dict[tuple[str, str], str] = {}
         self._actions: dict[tuple[str, str, str], str] = {}
         self._follower: Follower | None = None
+        ids = [each.envelope.id for each in recording.messages if isinstance(each.envelope.data, ORDER_COMMANDS)]
+        self._orders = {order_id(name): order_id(renewal.message(name)) for name in ids}
 
     async def __aenter__(self) -> Self:
         if self._recording.commands:
@@ -58,12 +61,18 @@ class Redirect:
         """The command for the incident that is meant here. Waits until the services have decided what that is."""
         data, recorded = envelope.data, getattr(envelope.data, "incident", None)
         if recorded is None:
-            return envelope
+            return self._order(envelope)
         kind = type(data).__name__
         incident = await self._incident(recorded)
         if incident is None:
             return NotSent(f"{kind} for {recorded}: no incident has taken its alerts")
         changed = {"incident": incident}
+        for name in ("into", "other"):  # what it is merged into, or has to do with
+            if (recorded_other := getattr(data, name, None)) is None:
+                continue
+            if (other := await self._incident(recorded_other)) is None:
+                return NotSent(f"{kind} for {recorded}: no incident has taken the alerts of {recorded_other}")
+            changed[name] = other
         if isinstance(data, ApproveAction):
             step = self._recording.steps.get(data.action)
             action = None if step is None else await self._wait(lambda: self._actions.get((incident, *step)))
@@ -76,6 +85,15 @@ class Redirect:
             incident=incident,
             traceparent=f"00-{trace_id(incident)}-{span_id(envelope.id)}-01",
         )
+
+    def _order(self, envelope: Envelope[Payload]) -> Envelope[Payload]:
+        """What is lifted has the name that follows from its command here."""
+        data = envelope.data
+        if isinstance(data, LiftSilence) and (name := self._orders.get(data.silence)) is not None:
+            return replace(envelope, data=data.model_copy(update={"silence": name}))
+        if isinstance(data, LiftOverride) and (name := self._orders.get(data.override)) is not None:
+            return replace(envelope, data=data.model_copy(update={"override": name}))
+        return envelope
 
     async def _incident(self, recorded: str) -> str | None:
         if self._renewal.run is None and await IncidentLog(self._connection).load(recorded):

@@ -27,6 +27,10 @@ class Renewal:
         """What an alert's firing is called in this replay."""
         return episode if self.run is None else derive_id("replay", self.run, episode)
 
+    def message(self, name: str) -> str:
+        """What a message is called in this replay."""
+        return name if self.run is None else derive_id("replay", self.run, name)
+
     def moved(self, given: Input, at: datetime) -> Envelope[Payload]:
         """The message as it is sent at `at`: its time, and every moment in its data, are moved by the same offset.
 
@@ -40,7 +44,7 @@ class Renewal:
         moved = replace(envelope, time=_within(envelope.time + offset), data=data, sequence=0)
         if self.run is None:
             return moved
-        name = derive_id("replay", self.run, envelope.id)
+        name = self.message(envelope.id)
         trace = trace_id(envelope.incident or name)
         return replace(
             moved,

@@ -1,14 +1,15 @@
 """Drawing what happens in a simulation: alerts, what people do, what the world outside shows."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 
 from tocsin_rehearsal.simulate.playbook import Shape
 from tocsin_rehearsal.simulate.profiles import Profile
-from tocsin_rehearsal.simulate.steps import Asks, Fires, Mends, Poisons, Shows, Step, Verb, Works
+from tocsin_rehearsal.simulate.steps import Asks, Fires, Mends, Poisons, Shows, Step, Works
+from tocsin_rehearsal.simulate.wishes import Verb
 
-__all__ = ["draw_steps"]
+__all__ = ["draw_steps", "draw_wishes"]
 
 _ALERTS_END = 2300.0
 
@@ -84,3 +85,23 @@ def _draw_command(rng: Random, at: float) -> Iterator[Step]:
     if rng.random() < 0.3:  # two people, or one twice, at the same moment or soon after
         again = asked.at + rng.choice((0.0, 0.0, 0.5, 5.0))
         yield Asks(again, rng.choice(("ada", "grace")), verb, asked.which, asked.lasts)
+
+
+_WISHES: tuple[tuple[Verb, int], ...] = (
+    ("take over", 3), ("decline", 4), ("add", 2), ("update", 3), ("status", 3), ("impact", 2), ("release", 1),
+    ("severity", 1), ("false alarm", 1), ("reopen", 3), ("merge", 6), ("split", 3), ("split alerts", 3), ("link", 1),
+    ("acknowledge", 3), ("acknowledge for a while", 1), ("resolve", 2),
+)  # fmt: skip
+
+
+def draw_wishes(rng: Random, at: Sequence[float]) -> Iterator[Step]:
+    """What people ask of each other and say of incidents, most of it soon after one of these moments."""
+    verbs, weights = zip(*_WISHES, strict=True)
+    for _ in range(rng.randint(1, 8)):
+        begun = rng.choice(at) + rng.choice((0.0, 0.3, 5.0, 45.0, 130.0, 400.0)) * rng.uniform(0.9, 1.1)
+        verb = rng.choices(verbs, weights)[0]
+        who, which = rng.choice(("ada", "ada", "grace", "mallory")), rng.randrange(6)
+        yield Asks(begun, who, verb, which, rng.choice((20.0, 120.0)))
+        if rng.random() < 0.25:  # somebody else asks for something at the same moment
+            verb = rng.choices(verbs, weights)[0]
+            yield Asks(begun + rng.choice((0.0, 0.0, 0.2)), rng.choice(("ada", "grace")), verb, rng.randrange(6))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from tocsin_escalator.core.fold import apply
-from tocsin_escalator.core.incident import IncidentState, Phase, empty
+from tocsin_escalator.core.incident import OVER, WAITING, IncidentState, Phase, empty
 from tocsin_rehearsal.bus.streams import Stored
 from tocsin_schemas import Envelope, Event, Payload
 from tocsin_schemas.events import AlertFired, AlertResolved, AutomationStopped
@@ -70,8 +70,8 @@ class History:
             after = life.state = apply(before, envelope.data, envelope.time)
             if after.phase is not before.phase:
                 life.phase_since, life.phase_before = now, before.phase
-                life.resolved_at = now if after.phase is Phase.RESOLVED else life.resolved_at
-                life.resolved_at = None if after.phase is Phase.TRIGGERED else life.resolved_at
+                life.resolved_at = now if after.phase in OVER else life.resolved_at
+                life.resolved_at = None if after.phase in WAITING else life.resolved_at
         elif isinstance(envelope.data, AutomationStopped) and life.stopped_at is None:
             life.stopped_at = now
         happened = Happened(now, envelope, before, after)
@@ -90,7 +90,21 @@ class History:
             self.words[data.fingerprint].append((self._time(), stored.envelope))
         return True
 
+    def state_before(self, incident: str, decided: Happened) -> IncidentState:
+        """How an incident stood when this was decided, in this incident or another. What is decided together stands in
+        the log by incident, so that what followed from the same cause says more than the place."""
+        with_it = next((each for each in self.by_cause[decided.envelope.cause] if each.incident == incident), None)
+        if with_it is not None:
+            return with_it.before
+        life = self.incidents.get(incident)
+        events = life.events if life is not None else []
+        before = [each for each in events if each.envelope.sequence < decided.envelope.sequence]
+        return before[-1].after if before else empty(incident)
+
     def open_incidents(self) -> list[Life]:
         """Those that are not over, in the order in which they were opened."""
-        over = (Phase.NONE, Phase.RESOLVED, Phase.CLOSED)
-        return [life for life in self.incidents.values() if life.state.phase not in over]
+        return [life for life in self.incidents.values() if life.state.is_open]
+
+    def over_incidents(self) -> list[Life]:
+        """Those that are over, but not for good."""
+        return [life for life in self.incidents.values() if life.state.phase in OVER]

@@ -6,12 +6,12 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from random import Random
 from typing import Any, cast
 
-from tocsin_rehearsal.simulate.drawn_steps import draw_steps
+from tocsin_rehearsal.simulate.drawn_steps import draw_steps, draw_wishes
 from tocsin_rehearsal.simulate.drawn_upheavals import Setting, draw_upheavals
 from tocsin_rehearsal.simulate.faults import Hazard, draw_hazards
-from tocsin_rehearsal.simulate.playbook import Shape, draw_shape
+from tocsin_rehearsal.simulate.playbook import Shape, draw_answers, draw_shape
 from tocsin_rehearsal.simulate.profiles import PROFILES, SERVICES, Profile, Trouble
-from tocsin_rehearsal.simulate.steps import Step
+from tocsin_rehearsal.simulate.steps import Fires, Step
 from tocsin_rehearsal.simulate.upheavals import Upheaval
 
 __all__ = ["HOUR", "Plan", "draw", "replicas_of"]
@@ -51,11 +51,16 @@ def draw(seed: int, profile: str) -> Plan:
     found = PROFILES[profile]
     rng = Random(f"{profile} {seed}")  # noqa: S311  # a simulation's dice
     enabled = _swarm(rng, found)
-    shape = draw_shape(rng)
+    people = Random(f"{profile} {seed} people")  # noqa: S311  # dice of their own
+    are_busy = people.random() < found.people
+    shape = draw_answers(people, draw_shape(rng)) if are_busy else draw_shape(rng)
     replicas = rng.choices((1, 2, 3), (5, 4, 1))[0]
     begins = rng.uniform(0.5, 120.0)
     ends = begins + rng.uniform(60.0, _TROUBLE_ENDS - 120.0)
-    steps = sorted(draw_steps(rng, found, shape, ends), key=lambda step: step.at)
+    steps = list(draw_steps(rng, found, shape, ends))
+    if are_busy:
+        steps += draw_wishes(people, [step.at for step in steps if isinstance(step, Fires)])
+    steps.sort(key=lambda step: step.at)
     setting = Setting(shape, replicas_of(found.aims, replicas), begins, ends, steps)
     upheavals = sorted(draw_upheavals(rng, enabled, setting), key=lambda each: each.at)
     hazards = draw_hazards(rng, enabled)

@@ -50,6 +50,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "at": (0.0, HOUR), "begins": (0.0, _LATEST), "ends": (0.0, _LATEST), "lasts": (0.0, HOUR), "rate": (0.0, 1.0),
     "replicas": (1, _MOST_REPLICAS), "rounds": (0, 5), "status": (100, 599), "by": (-86400.0, 86400.0),
     "watch_for": (1, 600), "reopen_within": (1, 600), "level_after": (1, 600), "approval_within": (1, 600),
+    "warn_before": (0, 600), "held_for": (0, 600), "correlate_within": (0, 3600),
 }  # fmt: skip
 """By field, the least and the most; of those that are not named here: not negative."""
 

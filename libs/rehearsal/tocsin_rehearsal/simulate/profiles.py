@@ -51,6 +51,8 @@ class Profile:
     """Of the kinds of trouble a seed enables about one of these shares."""
     aims: tuple[str, ...] = SERVICES
     """Services whose replicas are killed and cut off."""
+    people: float = 0.4
+    """How probable it is that people do more than answer: decline, ask for others, merge incidents, take them apart."""
     records: bool = False
     """Whether a recorder takes part: its database takes time."""
 
@@ -97,6 +99,16 @@ PROFILES: Mapping[str, Profile] = _all(
         alerts=(2, 6),
         aims=("recorder",),
         records=True,
+    ),
+    Profile(
+        "people",
+        frozenset({_T.LATENCY, _T.LOST, _T.KILL, _T.CRASH, _T.RINGS, _T.CUT, _T.OUTAGE, _T.FULL}),
+        alerts=(2, 8),
+        services=(2, 4),
+        spans=(30.0, 200.0, 900.0),
+        shares=(0.1, 0.2, 0.4),
+        aims=("escalator",),
+        people=1.0,
     ),
     Profile("everything", frozenset(Trouble)),
 )

@@ -119,12 +119,14 @@ def _schedule(course: Course) -> None:
 
 
 def _watch_backlog(course: Course) -> None:
-    """Look every few seconds, for a minute, which consumers have nothing left to do."""
+    """Look every few seconds, for a minute, which consumers have nothing left to do but what nobody can handle: that
+    each replica tries eight times, with pauses of half a minute in all, before one of them parks it."""
     course.drained.clear()
+    poison = course.stage.poison
 
     def look() -> None:
         for name, consumer in course.world.broker.consumers.items():
-            if not consumer.backlog:
+            if all(stored.envelope.id in poison for stored in consumer.unsettled()):
                 course.drained.add(name)
 
     for second in range(2, int(HEALED_WITHIN), 2):

@@ -5,26 +5,16 @@ from datetime import timedelta
 from typing import Literal
 
 from tocsin_rehearsal.outside.web import Behaviour
-from tocsin_rehearsal.simulate.history import Life
+from tocsin_rehearsal.simulate.history import History, Life
 from tocsin_rehearsal.simulate.stage import Stage
-from tocsin_schemas import Command, PlaybookPublished, PlaybookRef, caused_by
-from tocsin_schemas.commands import (
-    Acknowledge,
-    AddNote,
-    ApproveAction,
-    Escalate,
-    Resolve,
-    SetSeverity,
-    StopAutomation,
-)
-from tocsin_schemas.events import ActionProposed
+from tocsin_rehearsal.simulate.wishes import ABOUT_OVER, Verb, Wish, command_of
+from tocsin_schemas import PlaybookPublished, PlaybookRef, caused_by
+from tocsin_schemas.commands import Acknowledge
 from tocsin_schemas.ids import derive_id
 from tocsin_schemas.parts import Actor
 from tocsin_schemas.subjects import alert_subject, command_subject, timer_due_subject
 
-__all__ = ["Asks", "Fires", "Mends", "Poisons", "Shows", "Step", "Verb", "Works"]
-
-Verb = Literal["acknowledge", "acknowledge for a while", "resolve", "escalate", "note", "approve", "severity", "stop"]
+__all__ = ["Asks", "Fires", "Mends", "Poisons", "Shows", "Step", "Works"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,41 +115,23 @@ class Asks:
         return f"{self.by}: {self.verb} (incident {self.which})"
 
     def apply(self, stage: Stage) -> None:
-        lives = stage.history.open_incidents() or list(stage.history.incidents.values())[-1:]
+        lives = self._meant(stage.history)
         if not lives:
             return
         life = lives[self.which % len(lives)]
-        command = self._command(life)
+        others = [other for other in stage.history.incidents.values() if other is not life]
+        running = [other for other in others if other.state.is_open] or others
+        other = running[self.which // 2 % len(running)] if running else None
+        by, lasts = Actor.person(self.by, "simulation"), timedelta(seconds=self.lasts)
+        command = command_of(self.verb, Wish(by, life, other, self.which, lasts))
         if command is not None:
             stage.ask(command, self.by)
 
-    def _command(self, life: Life) -> Command | None:
-        by, incident = Actor.person(self.by, "simulation"), life.id
-        match self.verb:
-            case "acknowledge":
-                return Acknowledge(incident=incident, by=by)
-            case "acknowledge for a while":
-                return Acknowledge(incident=incident, by=by, lasting=timedelta(seconds=self.lasts))
-            case "resolve":
-                return Resolve(incident=incident, by=by)
-            case "escalate":
-                return Escalate(incident=incident, by=by)
-            case "note":
-                return AddNote(incident=incident, by=by, text="I am looking at it.")
-            case "severity":
-                names = ("critical", "major", "minor")
-                return SetSeverity(incident=incident, by=by, severity=names[self.which % 3])
-            case "stop":
-                return StopAutomation(incident=incident, by=by)
-            case "approve":
-                return _approval(life, by)
-
-
-def _approval(life: Life, by: Actor) -> ApproveAction | None:
-    proposed = [
-        each.data.action for each in life.events if isinstance(each.data, ActionProposed) and each.data.needs_approval
-    ]
-    return ApproveAction(incident=life.id, by=by, action=proposed[-1]) if proposed else None
+    def _meant(self, history: History) -> list[Life]:
+        last = list(history.incidents.values())[-1:]
+        if self.verb in ABOUT_OVER:
+            return history.over_incidents() or last
+        return history.open_incidents() or last
 
 
 Step = Fires | Shows | Mends | Works | Poisons | Asks

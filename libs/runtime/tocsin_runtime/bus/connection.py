@@ -7,6 +7,7 @@ endless reconnects, pings every 5 s, and a process that ends rather than spins i
 import asyncio
 import itertools
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,7 +30,9 @@ from nats.errors import (
 )
 from nats.errors import TimeoutError as NatsTimeoutError
 
-from tocsin_runtime.bus.errors import AlreadyInLogError, BusUnavailableError, LostRaceError
+from tocsin_runtime.bus.errors import AlreadyInLogError, BusUnavailableError, LostRaceError, NotAllowedError
+from tocsin_runtime.bus.headers import header_lines
+from tocsin_runtime.bus.recent import Recent
 from tocsin_runtime.clock import Clock
 from tocsin_runtime.common_clock import CommonClock
 from tocsin_schemas import Envelope, Payload, encode
@@ -46,6 +49,7 @@ MAX_BATCH = 1000
 
 _WRONG_LAST_SEQUENCE = {10071, 10164}
 _DUPLICATE_IN_BATCH = 10201
+_FORBIDDEN = re.compile(r'permissions violation for publish to "([^"]*)"', re.IGNORECASE)
 UNSENT = (ConnectionClosedError, ConnectionReconnectingError, OutboundBufferLimitError)
 """What the client raises when it could not even send."""
 
@@ -82,8 +86,10 @@ class Connection:
         self.clock = CommonClock(clock)
         self._on_reconnect: dict[int, Callable[[], None]] = {}
         self._keys = itertools.count()
+        self.recent = Recent()
         self._inbox = ""
         self._asked: dict[str, asyncio.Queue[Msg]] = {}
+        self._requests: dict[int, tuple[str, asyncio.Timeout]] = {}
         self._closing = False
         self.lost_for_good = asyncio.Event()
         security = SASLPlaintext(address.user, address.password) if address.user else None
@@ -112,6 +118,7 @@ class Connection:
     async def open(self) -> None:
         """Connect. Waits for a server as long as it takes; the caller bounds it where it must."""
         await self.broker.connect()
+        self.client._parse_header_lines = header_lines  # type: ignore[method-assign]  # a third of reading a message
         self._inbox = self.client.new_inbox()
         await self.client.subscribe(f"{self._inbox}.*", cb=self._on_answer)
 
@@ -179,6 +186,8 @@ class Connection:
                 await asyncio.sleep(0.05 * 2**attempt)
             try:
                 return _acknowledged(await self.request(subject, body, headers, timeout=WRITE_TIMEOUT))
+            except NotAllowedError:
+                raise
             except BusUnavailableError as error:
                 failure = error
         raise failure
@@ -211,13 +220,18 @@ class Connection:
             chunk = messages[start : start + MAX_BATCH]
             if len(chunk) > 1:
                 try:
-                    first = await self.publish_batch([(subject, *encode(envelope)) for subject, envelope in chunk])
+                    first = await self.publish_batch([self._written(*message) for message in chunk])
                     places.extend(range(first, first + len(chunk)))
                     continue
                 except (AlreadyInLogError, BusUnavailableError) as error:
                     log.debug("writing one by one", connection=self.name, reason=str(error))
             places.extend([(await self.publish(subject, envelope)).sequence for subject, envelope in chunk])
         return places
+
+    def _written(self, subject: str, envelope: Envelope[Payload]) -> tuple[str, dict[str, str], bytes]:
+        headers, body = encode(envelope)
+        self.recent.note(headers, body, envelope)
+        return subject, headers, body
 
     async def compare_clocks(self) -> None:
         """Look at NATS's clock. Raises BusUnavailableError."""
@@ -240,16 +254,24 @@ class Connection:
     async def request(
         self, subject: str, body: bytes = b"", headers: Mapping[str, str] | None = None, *, timeout: float = 5.0
     ) -> dict[str, Any]:
-        """Ask and read the JSON answer. Raises BusUnavailableError when there is none."""
+        """Ask and read the JSON answer. Raises BusUnavailableError when there is none, NotAllowedError when the server
+        refuses the question."""
         await self._until_connected(subject, timeout)
+        key = next(self._keys)
         try:
-            answer = await self.client.request(
-                subject, body, timeout=timeout, headers=dict(headers) if headers else None
-            )
+            async with asyncio.timeout(None) as until:  # which `_on_error` brings forward
+                self._requests[key] = (subject, until)
+                answer = await self.client.request(
+                    subject, body, timeout=timeout, headers=dict(headers) if headers else None
+                )
         except (NatsTimeoutError, NoRespondersError, *UNSENT) as error:
             raise BusUnavailableError(f"{subject}: {type(error).__name__}") from error
+        except TimeoutError:
+            raise NotAllowedError(f"{subject}: nats does not allow it") from None
         except MaxPayloadError as error:
             raise ValueError(f"{subject}: {len(body)} bytes are more than NATS takes in one message") from error
+        finally:
+            self._requests.pop(key, None)
         read: dict[str, Any] = json.loads(answer.data)
         return read
 
@@ -296,6 +318,15 @@ class Connection:
 
     async def _on_error(self, error: Exception) -> None:
         log.warning("nats client error", connection=self.name, error=repr(error))
+        if (forbidden := _FORBIDDEN.search(str(error))) is not None:
+            self._refuse(forbidden[1])
+
+    def _refuse(self, subject: str) -> None:
+        """End the requests that the server will not answer. The client tells of the subject in small letters."""
+        for key, (asked, until) in tuple(self._requests.items()):
+            if asked.lower() == subject.lower():
+                del self._requests[key]
+                until.reschedule(asyncio.get_running_loop().time())
 
     async def _on_disconnected(self) -> None:
         if not self._closing:

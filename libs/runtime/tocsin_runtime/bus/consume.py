@@ -32,9 +32,9 @@ from tocsin_runtime.bus.provision import ensure_consumer
 from tocsin_runtime.bus.pull import PullLoop
 from tocsin_runtime.metrics import DEAD_LETTERS, HANDLED, REDELIVERED
 from tocsin_runtime.topology import ConsumerSpec
-from tocsin_schemas import DeadLettered, EnvelopeError, Payload, caused_by, decode
+from tocsin_schemas import Command, DeadLettered, EnvelopeError, Payload, caused_by, decode
 from tocsin_schemas.ids import derive_id
-from tocsin_schemas.subjects import deadletter_subject
+from tocsin_schemas.subjects import command_subject, deadletter_subject
 from tocsin_schemas.text import clean_line, clean_text
 
 __all__ = ["Consumer", "Handler", "NotYetError", "Pull", "RefusedError", "Worker", "pause_before_retry"]
@@ -250,6 +250,11 @@ class Worker:
             envelope = decode(message.headers, message.data, sequence=place.sequence)
         except EnvelopeError as error:
             await self._park(message, f"cannot be read: {error}")
+            return None
+        command = envelope.data
+        if isinstance(command, Command) and message.subject != command_subject(type(command)):
+            # The subject is the permission: what is sent elsewhere was perhaps not allowed where it belongs.
+            await self._park(message, f"refused: {type(command).__name__} does not belong on {message.subject}")
             return None
         return Delivery(envelope, message.subject, place, message)
 

@@ -1,6 +1,6 @@
 """How talking to NATS can fail, told apart by what the caller should do."""
 
-__all__ = ["AlreadyInLogError", "BusError", "BusUnavailableError", "LostRaceError", "PromiseError"]
+__all__ = ["AlreadyInLogError", "BusError", "BusUnavailableError", "LostRaceError", "NotAllowedError", "PromiseError"]
 
 
 class BusError(Exception):
@@ -9,6 +9,11 @@ class BusError(Exception):
 
 class BusUnavailableError(BusError):
     """No answer, or a refusal that will pass. The write may have happened: find out, or repeat it with the same id."""
+
+
+class NotAllowedError(BusUnavailableError):
+    """The server does not let this identity say this: nothing was written. It may let it later, so services try again;
+    a person is told."""
 
 
 class LostRaceError(BusError):

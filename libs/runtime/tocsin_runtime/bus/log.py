@@ -53,7 +53,7 @@ class IncidentLog:
         """
         if sum(len(append.events) for append in appends) > MAX_BATCH:
             raise ValueError(f"more than {MAX_BATCH} events in one append")
-        messages = [message for append in appends for message in _messages(append)]
+        messages = [message for append in appends for message in self._messages(append)]
         if not messages:
             return [() for _ in appends]
         if len(messages) == 1:
@@ -65,6 +65,18 @@ class IncidentLog:
         else:
             first = await self._connection.publish_batch(messages)
         return _with_sequences(appends, first)
+
+    def _messages(self, append: Append) -> list[tuple[str, dict[str, str], bytes]]:
+        written = []
+        for position, event in enumerate(append.events):
+            headers, body = encode(event)
+            self._connection.recent.note(headers, body, event)
+            headers["Nats-Expected-Stream"] = STREAM
+            if position == 0:
+                headers["Nats-Expected-Last-Subject-Sequence"] = str(append.expected)
+                headers["Nats-Expected-Last-Subject-Sequence-Subject"] = append.scope
+            written.append((incident_subject(append.incident, type(event.data)), headers, body))
+        return written
 
     async def load(self, incident: str, *, after: int = 0, service: str | None = None) -> list[Envelope[Event]]:
         """The incident's events after sequence `after`, in order; of one service only where one is named.
@@ -106,18 +118,6 @@ class IncidentLog:
                 if status is not None:
                     raise BusUnavailableError(f"reading {subject}: status {status}")
                 page.append(_read(headers, message.data))
-
-
-def _messages(append: Append) -> list[tuple[str, dict[str, str], bytes]]:
-    written = []
-    for position, event in enumerate(append.events):
-        headers, body = encode(event)
-        headers["Nats-Expected-Stream"] = STREAM
-        if position == 0:
-            headers["Nats-Expected-Last-Subject-Sequence"] = str(append.expected)
-            headers["Nats-Expected-Last-Subject-Sequence-Subject"] = append.scope
-        written.append((incident_subject(append.incident, type(event.data)), headers, body))
-    return written
 
 
 def _with_sequences(appends: Sequence[Append], first: int) -> list[tuple[Envelope[Event], ...]]:

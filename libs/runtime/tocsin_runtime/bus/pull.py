@@ -71,14 +71,16 @@ class PullLoop:
             self._subscription = None
 
     async def next(self, limit: int) -> list[Msg]:
-        """Up to `limit` messages, as soon as there is one; empty after a second or so without any."""
+        """Up to `limit` messages, as soon as there is one; empty after a second or so without any, and once closed."""
+        if self._closed:
+            return []
         if self._subscription is None:
             raise RuntimeError("the pull loop is not open")
         now = self._connection.clock.monotonic()
         if self._requested <= 0 or now >= self._expires_at or self._wake.is_set():
             await self._request(limit)
-        first = await self._wait()
-        return [] if first is None else [first, *self.arrived(limit - 1)]
+        first = None if self._closed else await self._wait()
+        return [] if first is None or self._closed else [first, *self.arrived(limit - 1)]
 
     def _wake_up(self) -> None:
         """A reconnect: the server has forgotten our request."""

@@ -24,12 +24,14 @@ class Alarm(NamedTuple):
     due_at: datetime
 
 
-def alarms_for(events: Iterable[Envelope[Event]]) -> tuple[Alarm, ...]:
-    """The clocks that these events ask for."""
+def alarms_for(events: Iterable[Envelope[Event]], before: datetime) -> tuple[Alarm, ...]:
+    """The clocks that these events ask for, of deadlines that are due before a moment; the audit sets the others when
+    it is time: most deadlines never come to that.
+    """
     return tuple(
         Alarm(event.incident, event.data.deadline, event.data.due_at)
         for event in events
-        if isinstance(event.data, DeadlineSet)
+        if isinstance(event.data, DeadlineSet) and event.data.due_at < before
     )
 
 

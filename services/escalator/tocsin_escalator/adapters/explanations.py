@@ -5,7 +5,9 @@ Only alerts that an inhibition of their playbook names are held, so that a storm
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
+from tocsin_escalator.adapters.kinships import Kinships
 from tocsin_escalator.adapters.rulebooks import Rulebooks
 from tocsin_escalator.core.incident import AlertKey, IncidentState
 from tocsin_escalator.core.muting import NOTHING_MUTES, Explaining, Mutes, mutes_of
@@ -20,29 +22,37 @@ class Explanations:
 
     def __init__(self, rulebooks: Rulebooks) -> None:
         self._rulebooks = rulebooks
+        self.kinships = Kinships(rulebooks)
         self._firing: dict[str, dict[AlertKey, Explaining]] = defaultdict(dict)
         self._playbook_of: dict[AlertKey, str] = {}
         self._explained_by: dict[str, str] = {}
+        self._parts: set[str] = set()
         self._muted_by: dict[str, set[str]] = defaultdict(set)
 
     # --- what is known ------------------------------------------------------------------------------------------------
 
-    def mutes(self, rulebook: Rulebook) -> Mutes:
-        """What mutes alerts under this rulebook just now."""
+    def mutes(self, rulebook: Rulebook, over: frozenset[str] = frozenset()) -> Mutes:
+        """What mutes alerts under this rulebook just now; incidents that are `over` mute none."""
         playbook = rulebook.playbook
-        if not playbook.silences and not playbook.inhibit:
-            return NOTHING_MUTES
-        return mutes_of(playbook, tuple(self._firing[playbook.metadata.name].values()))
+        mutes = NOTHING_MUTES
+        if playbook.silences or playbook.inhibit:
+            mutes = mutes_of(playbook, tuple(self._firing[playbook.metadata.name].values()))
+        return replace(mutes, kin=self.kinships.kin(rulebook, over))
 
     def muted_by(self, incident: str) -> tuple[str, ...]:
-        """The incidents that are muted because of an alert of this one."""
+        """The incidents that are muted because of an alert of this one, or as a part of it."""
         return tuple(sorted(self._muted_by.get(incident, ())))
 
+    def inhibited_by(self, incident: str) -> tuple[str, ...]:
+        """Those of them that are muted because of one of its alerts."""
+        return tuple(sorted(self._muted_by.get(incident, set()) - self._parts))
+
     def unexplained(self) -> Iterator[str]:
-        """Incidents that are muted because of an incident in which nothing fires that explains anything."""
+        """Incidents that are muted because of an incident in which nothing fires that explains anything, or as a part
+        of one that people are not told of any more."""
         explaining = {each.incident for firing in self._firing.values() for each in firing.values()}
         for incident, by in sorted(self._explained_by.items()):
-            if by not in explaining:
+            if by not in (self.kinships if incident in self._parts else explaining):
                 yield incident
 
     # --- what happens -------------------------------------------------------------------------------------------------
@@ -67,7 +77,12 @@ class Explanations:
         before = self._explained_by.pop(state.incident, None)
         if before is not None:
             self._muted_by[before].discard(state.incident)
+            if not self._muted_by[before]:
+                del self._muted_by[before]
+        self._parts.discard(state.incident)
         if by is not None:
+            if state.part_of is not None:
+                self._parts.add(state.incident)
             self._explained_by[state.incident] = by
             self._muted_by[by].add(state.incident)
         if not state.is_open:

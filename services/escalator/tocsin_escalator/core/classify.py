@@ -3,18 +3,20 @@
 The source's own word is mapped onto the playbook's ladder; then the playbook's conditions raise or cap it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from tocsin_escalator.core.impact import known_of, said_by, together, told_by
 from tocsin_escalator.core.incident import Firing, IncidentState
 from tocsin_escalator.core.rulebook import Rule, Rulebook
 from tocsin_playbook.expressions import AlertFacts, ConditionEvaluationError, Facts, IncidentFacts
+from tocsin_schemas import Impact
 from tocsin_schemas.events import AlertFired
 from tocsin_schemas.text import clean_line
 
-__all__ = ["Verdict", "classify", "incident_facts", "may_have_risen", "on_the_ladder"]
+__all__ = ["Verdict", "asks_at_once", "classify", "classify_again", "incident_facts", "may_have_risen", "on_the_ladder"]
 
 _POSITIONS: Mapping[str, int] = {
     word: position
@@ -28,6 +30,7 @@ _POSITIONS: Mapping[str, int] = {
 }
 """Words of other systems, as the step of the ladder they stand for; -1 is the last."""
 
+_NOTHING = Impact()
 _UNKNOWN = 1
 """The step for a word nobody knows, and for none: the second. The first would cry wolf, the last would be overheard."""
 
@@ -39,6 +42,8 @@ class Verdict:
     severity: str
     why: Literal["alert", "classification"] = "alert"
     because: str = ""
+    at_once: str = ""
+    """Why the next level is told too, at once; empty where it is not."""
 
 
 def on_the_ladder(word: str | None, rulebook: Rulebook) -> str:
@@ -59,13 +64,44 @@ def classify(alert: AlertFired, state: IncidentState, rulebook: Rulebook, now: d
     own = on_the_ladder(alert.severity, rulebook)
     if not rulebook.rules:
         return Verdict(own)
-    facts = {**incident_facts(state, now), **_alert_facts(alert, own)}
+    said = told_by(state, said_by(alert.labels, alert.annotations))
+    return _verdict(own, {**incident_facts(state, now, said), **_alert_facts(alert, own)}, rulebook)
+
+
+def asks_at_once(rulebook: Rulebook) -> bool:
+    """Whether any condition tells the next level at once."""
+    return any(rule.classification.at_once for rule in rulebook.rules)
+
+
+def classify_again(
+    state: IncidentState, rulebook: Rulebook, now: datetime, among: Iterable[Firing] | None = None
+) -> Verdict | None:
+    """The severity that what fires, or only `among` that, asks for by now; none where nothing fires.
+
+    An alert's annotations and value are not kept: a condition that asks for them holds as it held when the alert said
+    so, which its severity remembers.
+    """
+    best: Verdict | None = None
+    for firing in state.firing.values() if among is None else among:
+        own = firing.severity if firing.severity in rulebook.ranks else on_the_ladder(firing.severity, rulebook)
+        facts = incident_facts(state, now, together(said_by(firing.labels, {}), state.impact or _NOTHING))
+        facts = {**facts, "alert.name": firing.rule, "alert.severity": own, "alert.labels": firing.labels}
+        verdict = _verdict(own, facts, rulebook)
+        if best is None or rulebook.is_more_severe(verdict.severity, best.severity):
+            best = verdict if best is None or verdict.at_once else replace(verdict, at_once=best.at_once)
+        elif verdict.at_once and not best.at_once:
+            best = replace(best, at_once=verdict.at_once)
+    return best
+
+
+def _verdict(own: str, facts: Facts, rulebook: Rulebook) -> Verdict:
     holding = [rule.classification for rule in rulebook.rules if _holds(rule, facts)]
+    at_once = next((clean_line(each.because) for each in holding if each.at_once), "")
     severity = rulebook.playbook.classified(own, holding)
     if severity == own:
-        return Verdict(own)
+        return Verdict(own, at_once=at_once)
     decisive = next(each for each in holding if each.severity == severity)
-    return Verdict(severity, "classification", clean_line(decisive.because))
+    return Verdict(severity, "classification", clean_line(decisive.because), at_once)
 
 
 def may_have_risen(alert: AlertFired, known: Firing, rulebook: Rulebook) -> bool:
@@ -83,8 +119,8 @@ def _holds(rule: Rule, facts: Facts) -> bool:
         return False  # nobody's severity is changed on a guess
 
 
-def incident_facts(state: IncidentState, now: datetime) -> Facts:
-    """What a condition may know of an incident."""
+def incident_facts(state: IncidentState, now: datetime, impact: Impact | None = None) -> Facts:
+    """What a condition may know of an incident. `impact`: what is known of it, where that is more than people said."""
     opening = state.opening
     return IncidentFacts(
         id=state.incident,
@@ -94,6 +130,7 @@ def incident_facts(state: IncidentState, now: datetime) -> Facts:
         labels=opening.labels if opening else {},
         alerts=len(state.firing),
         age=now - opening.opened_at if opening else timedelta(),
+        impact=known_of(impact if impact is not None else state.impact),
     ).as_facts()
 
 

@@ -5,9 +5,11 @@ from datetime import datetime
 from tocsin_escalator.core.fold import apply
 from tocsin_escalator.core.incident import IncidentState
 from tocsin_escalator.core.rulebook import Rulebook
-from tocsin_schemas import Event
+from tocsin_schemas import Actor, Event
 
-__all__ = ["Draft"]
+__all__ = ["SYSTEM", "Draft"]
+
+SYSTEM = Actor.system("escalator")
 
 
 class Draft:

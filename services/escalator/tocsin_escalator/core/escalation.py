@@ -6,6 +6,7 @@ The escalation has one open deadline: the next place of the plan. Its time says 
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Literal
 
 from tocsin_escalator.core.deadlines import (
@@ -15,26 +16,28 @@ from tocsin_escalator.core.deadlines import (
     set_place,
     set_targets,
 )
-from tocsin_escalator.core.draft import Draft
+from tocsin_escalator.core.draft import SYSTEM, Draft
 from tocsin_escalator.core.incident import Deadline, Phase, Place
+from tocsin_escalator.core.paging import PageReason, page, page_person, tell_in_further_ways
 from tocsin_escalator.core.policy import applies, targets_of
+from tocsin_escalator.core.roles import assign_roles, request_room
 from tocsin_escalator.core.rulebook import Plan, Step
 from tocsin_schemas import Actor, DeadlineKind
-from tocsin_schemas.events import IncidentEscalated, NoteAdded, ResponderPaged
-from tocsin_schemas.ids import derive_id
+from tocsin_schemas.events import IncidentEscalated, NoteAdded
 from tocsin_schemas.text import clean_line
 
-__all__ = ["SYSTEM", "anchor_of", "ask", "begin", "escalate_due", "escalate_next", "has_moved_on", "resume", "set_next"]
+__all__ = ["anchor_of", "ask", "begin", "escalate_due", "escalate_next", "has_moved_on", "resume", "set_next"]
 
-SYSTEM = Actor.system("escalator")
-MAX_PAGES = 400
-"""Pages that one decision makes at most: its events go into the log in one batch, which the server bounds."""
-
-PageReason = Literal[
-    "opened", "escalated", "reopened", "severity_raised", "automation_needs_you", "page_failed", "command"
-]
 EscalationReason = Literal[
-    "unacknowledged", "unresolved", "page_failed", "automation_failed", "outcome_unknown", "command"
+    "unacknowledged",
+    "unresolved",
+    "page_failed",
+    "automation_failed",
+    "outcome_unknown",
+    "command",
+    "declined",
+    "no_update",
+    "at_once",
 ]
 
 
@@ -57,6 +60,10 @@ def begin(draft: Draft, reason: PageReason) -> None:
     told = {page.target for page in draft.state.pages.values()}
     at_once = tuple(step for step in plan.steps if not step.after)
     _tell(draft, plan, [step for step in at_once if applies(step, draft.state, draft.now)], reason, but_not=told)
+    if reason == "severity_raised":
+        tell_in_further_ways(draft, told)
+    assign_roles(draft)
+    request_room(draft)
     set_next(draft, draft.now, behind=at_once[-1].place if at_once else draft.state.reached)
 
 
@@ -65,7 +72,7 @@ def resume(draft: Draft) -> None:
     state, plan = draft.state, _plan(draft)
     if state.muted is not None:
         return
-    if state.phase is Phase.TRIGGERED:
+    if state.is_waiting:
         set_acknowledge_again(draft)
     if plan is None or state.severity_since is None:
         return
@@ -104,25 +111,34 @@ def escalate_next(
     page_reason: PageReason = "escalated",
     by: Actor = SYSTEM,
     once_more: bool = False,
+    anew: bool = False,
     due_at: datetime | None = None,
 ) -> bool:
     """Tell the next level now; the answer is whether there was one.
 
-    `once_more`: where the plan is used up, tell the level that was reached again. `due_at`: because of a deadline;
-    who has been paged since it passed is not paged for it too.
+    `once_more`: where the plan is used up, tell the level that was reached again. `anew`: what follows comes after this
+    level by the plan's pauses. `due_at`: because of a deadline; who has been paged since it passed is not paged for it
+    too.
     """
     plan = _plan(draft)
     if plan is None:
         return False
     anchor = anchor_of(draft)
-    applying = (step for step in plan.after(draft.state.reached) if applies(step, draft.state, draft.now))
-    step = next(applying, plan.once_more(draft.state.reached) if once_more else None)
+    applying = [step for step in plan.after(draft.state.reached) if applies(step, draft.state, draft.now)]
+    news = (step for step in applying if not _has_been_told(draft, step))
+    step = next(news, applying[0] if applying else plan.once_more(draft.state.reached) if once_more else None)
     if step is None:
         return False
     told = _told_since(draft, due_at) if due_at is not None else ()
     _tell(draft, plan, [step], page_reason, escalation=reason, by=by, but_not=told)
-    set_next(draft, anchor)
+    set_next(draft, draft.now - step.after if anew else anchor)
     return True
+
+
+def _has_been_told(draft: Draft, step: Step) -> bool:
+    """Whether everybody of this step knows already, as after the severity has risen: to tell them tells nobody."""
+    told = {page.target for page in draft.state.pages.values()}
+    return not step.place.round and told.issuperset(targets_of(step, draft.rulebook, draft.now) or ("",))
 
 
 def has_moved_on(draft: Draft, place: Place) -> bool:
@@ -140,11 +156,11 @@ def ask(draft: Draft, summary: str) -> None:
     people = {person.name for person in draft.rulebook.playbook.oncall.people}
     step = plan.upto(state.reached)
     if state.acknowledged is not None and state.is_held(draft.now) and state.acknowledged.by in people:
-        _page(draft, step.place, [f"person:{state.acknowledged.by}"], "automation_needs_you", summary)
+        page_person(draft, step.place, state.acknowledged.by, "automation_needs_you", summary)
         return
     for asked in (step, *plan.after(step.place)):
         if targets := targets_of(asked, draft.rulebook, draft.now):
-            _page(draft, asked.place, targets, "automation_needs_you", summary)
+            page(draft, asked.place, targets, "automation_needs_you", summary=summary)
             return
 
 
@@ -184,45 +200,41 @@ def _tell(
     by: Actor = SYSTEM,
     but_not: Collection[str] = (),
 ) -> None:
-    """Tell these steps. If nobody answers to them (a hole in a schedule) the next one is told at once."""
-    pending = tuple(steps)
+    """Tell these steps. If nobody answers to them (a hole in a schedule, or they have all said that they cannot take
+    it) the next one is told at once; if nobody is left at all, those who cannot are asked once more.
+    """
+    declined = {f"person:{name}" for name in draft.state.declined}
+    pending, unwilling = tuple(steps), tuple(steps)
     while pending:
-        named = [(step, targets_of(step, draft.rulebook, draft.now)) for step in pending]
+        everybody = [(step, targets_of(step, draft.rulebook, draft.now)) for step in pending]
+        named = [(step, [target for target in targets if target not in declined]) for step, targets in everybody]
         last_of = {target: step for step, targets in named for target in targets}
         for step, targets in named:
             if escalation is not None:
                 _escalated(draft, step, targets, escalation, by)
             own = [target for target in targets if last_of[target] is step and target not in but_not]
-            _page(draft, step.place, own, reason)
+            page(draft, step.place, own, reason, each=step.each)
         if last_of:
             return
-        pending = tuple(step for step in plan.after(pending[-1].place) if applies(step, draft.state, draft.now))[:1]
-        if not pending:
+        following = (step for step in plan.after(pending[-1].place) if applies(step, draft.state, draft.now))
+        pending = tuple(islice(following, 1))
+    if steps and escalation != "declined":
+        again = [target for step in unwilling for target in targets_of(step, draft.rulebook, draft.now)]
+        if again:
+            _note(
+                draft, "everybody at the levels that are left has said that they cannot take it: they are asked again"
+            )
+            page(draft, steps[-1].place, tuple(dict.fromkeys(again)), reason)
+        else:
             _note(draft, "nobody is on call at any level that is left: nobody was paged")
+    elif steps:
+        _note(draft, "everybody at the levels that are left has said that they cannot take it: nobody was paged")
 
 
 def _escalated(draft: Draft, step: Step, targets: Sequence[str], reason: EscalationReason, by: Actor) -> None:
     place = step.place
     named = tuple(clean_line(target) for target in targets[:256])
     draft.add(IncidentEscalated(level=place.level, round=place.round, reason=reason, targets=named, by=by))
-
-
-def _page(draft: Draft, place: Place, targets: Sequence[str], reason: PageReason, summary: str = "") -> None:
-    for target in targets[:MAX_PAGES]:
-        state = draft.state
-        draft.add(
-            ResponderPaged(
-                page=derive_id("page", state.incident, state.pages_decided),
-                target=clean_line(target),
-                level=max(place.level, 0),
-                round=place.round,
-                severity=state.severity,
-                reason=reason,
-                summary=clean_line(summary or (state.opening.title if state.opening else "")),
-            )
-        )
-    if len(targets) > MAX_PAGES:
-        _note(draft, f"{len(targets) - MAX_PAGES} of {len(targets)} people were not paged: at most {MAX_PAGES} are")
 
 
 def _told_since(draft: Draft, moment: datetime) -> set[str]:
@@ -236,8 +248,12 @@ def _set_raise(draft: Draft, plan: Plan, since: datetime) -> None:
 
 
 def anchor_of(draft: Draft) -> datetime:
-    """From when the plan's times are counted: so that the open deadline's place is due when it is."""
-    deadline, plan = draft.state.escalation, _plan(draft)
+    """From when the plan's times are counted: so that the open deadline's place is due when it is. While somebody is on
+    it, as before they were: the open deadline says when their time is over.
+    """
+    state, plan = draft.state, _plan(draft)
+    held = state.acknowledged if state.is_held(draft.now) else None
+    deadline = held.paused if held is not None else state.escalation
     if plan is not None and deadline is not None and deadline.place is not None:
         return deadline.due_at - plan.at(deadline.place).after
     return draft.state.severity_since or draft.now

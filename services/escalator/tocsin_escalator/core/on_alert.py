@@ -4,22 +4,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tocsin_escalator.core.classify import Verdict, classify, may_have_risen
-from tocsin_escalator.core.deadlines import set_deadline
-from tocsin_escalator.core.draft import Draft
-from tocsin_escalator.core.escalation import SYSTEM, begin, resume
+from tocsin_escalator.core.draft import SYSTEM, Draft
+from tocsin_escalator.core.escalation import begin, resume
 from tocsin_escalator.core.grouping import Group, title_of
-from tocsin_escalator.core.incident import AlertKey, IncidentState, Mute, Phase
+from tocsin_escalator.core.impact import said_by, told_by
+from tocsin_escalator.core.incident import PART_OF_ANOTHER, AlertKey, IncidentState, Mute
 from tocsin_escalator.core.lifecycle import Answer, Input, answer
+from tocsin_escalator.core.merging import watch
 from tocsin_escalator.core.muting import NOTHING_MUTES, Mutes, mute, unmute
 from tocsin_escalator.core.rulebook import Rulebook
-from tocsin_escalator.core.severity import change_severity
-from tocsin_schemas import DeadlineKind, Event, GroupedAlert
+from tocsin_escalator.core.severity import raise_by, tell_at_once
+from tocsin_schemas import Event, GroupedAlert, Impact
 from tocsin_schemas.events import (
     AlertCleared,
     AlertFired,
     AlertGrouped,
     AlertResolved,
-    IncidentMonitoring,
+    ImpactStated,
     IncidentOpened,
     IncidentReopened,
     IncidentResumed,
@@ -29,6 +30,7 @@ from tocsin_schemas.text import clean_line
 
 __all__ = ["Slot", "decide_alert_fired", "decide_alert_resolved"]
 
+_NOTHING = Impact()
 _OLDEST = timedelta(days=30)
 """A source that says its alert began earlier than this has its clock wrong, or means "always"."""
 
@@ -41,6 +43,7 @@ class Slot:
     number: int
     incident: str
     previous: str | None = None
+    day_number: int | None = None
 
 
 def decide_alert_fired(
@@ -58,6 +61,8 @@ def decide_alert_fired(
         given = Input.ALERT_RENEWED if key in state.firing else Input.ALERT_FIRED_LATE
     draft = Draft(state, rulebook, now)
     match answer(state.phase, given):
+        case _ if key in state.moved:
+            return ()  # it is another incident's by now
         case Answer.OPEN:
             _open(draft, alert, slot, mutes)
         case Answer.JOIN:
@@ -83,7 +88,7 @@ def decide_alert_resolved(
     An end that overtakes its beginning is recorded too: the beginning then finds that it is over.
     """
     key = AlertKey(alert.fingerprint, alert.episode)
-    if key in state.ended:
+    if key in state.ended or key in state.moved:
         return ()
     given = Input.ALERT_ENDED if key in state.firing else Input.ALERT_ENDED_FIRST
     if answer(state.phase, given) is not Answer.CLEAR:
@@ -98,10 +103,7 @@ def decide_alert_resolved(
             reason=alert.reason,
         )
     )
-    if not draft.state.firing and draft.state.phase in (Phase.TRIGGERED, Phase.ACKNOWLEDGED):
-        watch_until = now + rulebook.playbook.watch_for(state.severity)
-        draft.add(IncidentMonitoring(watch_until=watch_until))
-        set_deadline(draft, DeadlineKind.WATCH, watch_until)
+    watch(draft)
     return draft.done()
 
 
@@ -122,6 +124,7 @@ def _open(draft: Draft, alert: AlertFired, slot: Slot, mutes: Mutes) -> None:
             playbook=draft.rulebook.ref,
             started_at=alert.starts_at if now - _OLDEST <= alert.starts_at <= now else now,
             previous=slot.previous,
+            day_number=slot.day_number,
         )
     )
     by = _group(draft, alert, verdict, mutes)
@@ -131,17 +134,19 @@ def _open(draft: Draft, alert: AlertFired, slot: Slot, mutes: Mutes) -> None:
     if by is not None:
         mute(draft, by)
     begin(draft, "opened")
+    tell_at_once(draft, verdict)
 
 
 def _take(draft: Draft, alert: AlertFired, mutes: Mutes) -> bool:
     """The alert joins an open incident; the answer is whether its severity rose, and with it all was started anew."""
     verdict = classify(alert, draft.state, draft.rulebook, draft.now)
     by, before = _group(draft, alert, verdict, mutes), draft.state.muted
-    if by is not None or before is None or before.why == "wait":
-        return _raise(draft, verdict)
+    if by is not None or before is None or before.why == "wait" or _is_part(before, mutes):
+        return raise_by(draft, verdict)
     if _asks_for_more(draft, verdict):
         draft.add(_changed(draft, verdict))
     unmute(draft, f"{alert.rule} fires too, which nothing mutes")
+    tell_at_once(draft, verdict)
     return True
 
 
@@ -149,12 +154,12 @@ def _resume(draft: Draft, alert: AlertFired, mutes: Mutes) -> None:
     """The only alert that fires has come back: it alone says whether the incident is muted."""
     verdict = classify(alert, draft.state, draft.rulebook, draft.now)
     by, before = _group(draft, alert, verdict, mutes), draft.state.muted
-    if by is not None:
+    if by is not None and not (before is not None and _is_part(before, mutes)):
         mute(draft, by)
-    elif before is not None:
+    elif before is not None and not _is_part(before, mutes):
         unmute(draft, f"{alert.rule} fires, which nothing mutes")
         return
-    if not _raise(draft, verdict):
+    if not raise_by(draft, verdict):
         resume(draft)
 
 
@@ -166,6 +171,7 @@ def _rejoin(draft: Draft, alert: AlertFired, mutes: Mutes) -> None:
     if by is not None:
         mute(draft, by)
     begin(draft, "reopened")
+    tell_at_once(draft, verdict)
 
 
 def _refresh(draft: Draft, alert: AlertFired, key: AlertKey) -> None:
@@ -175,14 +181,12 @@ def _refresh(draft: Draft, alert: AlertFired, key: AlertKey) -> None:
     verdict = classify(alert, draft.state, draft.rulebook, draft.now)
     if draft.rulebook.is_more_severe(verdict.severity, known.severity):
         _group(draft, alert, verdict, NOTHING_MUTES)
-        _raise(draft, verdict)
+        raise_by(draft, verdict)
 
 
-def _raise(draft: Draft, verdict: Verdict) -> bool:
-    if not _asks_for_more(draft, verdict):
-        return False
-    change_severity(draft, verdict.severity, verdict.why, verdict.because, SYSTEM)
-    return True
+def _is_part(before: Mute, mutes: Mutes) -> bool:
+    """Whether it is a part of another incident, of which people are told."""
+    return before.why in PART_OF_ANOTHER and mutes.kin.stands_for(before)
 
 
 def _asks_for_more(draft: Draft, verdict: Verdict) -> bool:
@@ -199,7 +203,8 @@ def _changed(draft: Draft, verdict: Verdict) -> SeverityChanged:
 
 def _group(draft: Draft, alert: AlertFired, verdict: Verdict, mutes: Mutes) -> Mute | None:
     """The alert is part of the incident; the answer is what mutes it."""
-    by = mutes.of(alert.rule, alert.labels, draft.state.incident, draft.now)
+    opened_at = draft.state.opening.opened_at if draft.state.opening is not None else None
+    by = mutes.of(alert.rule, alert.labels, draft.state.incident, draft.now, opened_at)
     grouped = GroupedAlert(
         fingerprint=alert.fingerprint,
         episode=alert.episode,
@@ -213,4 +218,7 @@ def _group(draft: Draft, alert: AlertFired, verdict: Verdict, mutes: Mutes) -> M
         explained_by=by.explained_by if by is not None else None,
     )
     draft.add(AlertGrouped(alert=grouped))
+    said = told_by(draft.state, said_by(alert.labels, alert.annotations))
+    if said != (draft.state.impact or _NOTHING):
+        draft.add(ImpactStated(impact=said, by=SYSTEM))
     return by

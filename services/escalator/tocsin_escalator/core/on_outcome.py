@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from tocsin_escalator.core.draft import Draft
-from tocsin_escalator.core.escalation import SYSTEM, ask, escalate_next, has_moved_on
+from tocsin_escalator.core.draft import SYSTEM, Draft
+from tocsin_escalator.core.escalation import ask, escalate_next, has_moved_on
 from tocsin_escalator.core.incident import IncidentState
 from tocsin_escalator.core.lifecycle import Answer, Input, answer
 from tocsin_escalator.core.rulebook import Rulebook
@@ -76,6 +76,9 @@ def _page_failed(draft: Draft, event: NotificationFailed) -> None:
     page = draft.state.pages.get(event.page or "")
     if page is None or has_moved_on(draft, page.place):
         return
+    held = draft.state.acknowledged if draft.state.is_held(draft.now) else None
+    if held is not None and page.at <= held.since:
+        return  # somebody is on it, and was told in another way
     if not escalate_next(draft, "page_failed", page_reason="page_failed"):
         text = f"The page to {page.target} failed, and no level is left to tell: {event.reason}"
         draft.add(NoteAdded(text=clean_text(text), by=SYSTEM))

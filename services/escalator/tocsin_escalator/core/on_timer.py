@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from tocsin_escalator.core.deadlines import is_overdue, miss, set_deadline, set_next_update
-from tocsin_escalator.core.draft import Draft
-from tocsin_escalator.core.escalation import SYSTEM, escalate_due, escalate_next
-from tocsin_escalator.core.incident import Deadline, IncidentState
+from tocsin_escalator.core.deadlines import is_overdue, miss, set_deadline, set_next_update, warn
+from tocsin_escalator.core.draft import SYSTEM, Draft
+from tocsin_escalator.core.escalation import escalate_due, escalate_next
+from tocsin_escalator.core.incident import HELD, Deadline, IncidentState
 from tocsin_escalator.core.lifecycle import DEADLINES, Answer, Input, answer
 from tocsin_escalator.core.muting import NOTHING_MUTES, Mutes, look_again
+from tocsin_escalator.core.paging import repeat
 from tocsin_escalator.core.rulebook import Rulebook
 from tocsin_escalator.core.severity import change_severity
 from tocsin_schemas import DeadlineKind, Event
@@ -82,6 +83,9 @@ def _raise(draft: Draft, deadline: Deadline) -> None:
 def _remind(draft: Draft, deadline: Deadline) -> None:
     miss(draft, deadline)
     set_next_update(draft, deadline.round + 1, after=deadline.due_at)
+    if deadline.round == 1 and draft.state.phase in HELD:
+        # The first was a reminder. Where nobody is on it, the plan tells people already.
+        escalate_next(draft, "no_update", due_at=deadline.due_at)
 
 
 def _resolve(draft: Draft, deadline: Deadline) -> None:
@@ -93,9 +97,11 @@ def _close(draft: Draft, deadline: Deadline) -> None:
 
 
 _CONSEQUENCES: Mapping[Answer, Callable[[Draft, Deadline], None]] = {
+    Answer.WARN: warn,
     Answer.MISS: miss,
     Answer.MISS_AND_TELL: _miss_and_tell,
     Answer.TELL: _tell,
+    Answer.REPEAT: repeat,
     Answer.RAISE: _raise,
     Answer.REMIND: _remind,
     Answer.RESOLVE: _resolve,

@@ -6,7 +6,7 @@ ever: a message that comes late, or a renewal of an alert whose incident a perso
 
 from datetime import datetime, timedelta
 
-from tocsin_escalator.core.incident import IncidentState, Phase
+from tocsin_escalator.core.incident import OVER, IncidentState, Phase
 from tocsin_escalator.core.rulebook import Rulebook
 
 __all__ = ["LOOK_BACK", "began_before", "is_over"]
@@ -20,7 +20,7 @@ _SKEW = timedelta(minutes=1)
 
 def is_over(state: IncidentState, rulebook: Rulebook, now: datetime) -> bool:
     """Whether the incident takes no more alerts: it is closed, or a re-fire now would come too late to reopen it."""
-    if state.phase is Phase.RESOLVED and state.resolved_at is not None:
+    if state.phase in OVER and state.resolved_at is not None:
         return now >= state.resolved_at + rulebook.playbook.group.reopen_within
     return state.phase is Phase.CLOSED
 

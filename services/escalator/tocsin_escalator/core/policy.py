@@ -9,16 +9,17 @@ from tocsin_playbook.expressions import ConditionEvaluationError
 from tocsin_playbook.model import AnyTarget, ChannelRef, PersonRef, Playbook, UnknownNameError
 from tocsin_playbook.oncall import people_of
 
-__all__ = ["applies", "targets_of"]
+__all__ = ["applies", "names_of", "targets_of"]
 
 
 def targets_of(step: Step, rulebook: Rulebook, now: datetime) -> tuple[str, ...]:
     """`person:NAME` and `channel:CHANNEL:ADDRESS`, each once: teams and schedules resolved at this moment."""
-    names = (name for target in step.targets for name in _names(target, rulebook.playbook, now))
+    names = (name for target in step.targets for name in names_of(target, rulebook.playbook, now))
     return tuple(dict.fromkeys(names))
 
 
-def _names(target: AnyTarget, playbook: Playbook, now: datetime) -> tuple[str, ...]:
+def names_of(target: AnyTarget, playbook: Playbook, now: datetime) -> tuple[str, ...]:
+    """Whom a reference means, in the same form; nobody where there is nobody."""
     if isinstance(target, ChannelRef):
         return (_channel(target, playbook),)
     if isinstance(target, PersonRef):

@@ -31,6 +31,7 @@ class Step:
     targets: tuple[AnyTarget, ...]
     until_resolved: bool
     when: Condition | None = None
+    each: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _plan(playbook: Playbook, policy: EscalationPolicy, severity: str, problems:
         if level.when is not None:
             when = _compiled(level.when, INCIDENT_ENVIRONMENT, problems) or _NEVER
         place = Place(planned.round, planned.index)
-        steps.append(Step(place, after, level.notify, level.until == "resolved", when))
+        steps.append(Step(place, after, level.notify, level.until == "resolved", when, level.each))
     rise = policy.raise_severity
     ladder = [each.name for each in playbook.severities]
     if rise is None or rise.to not in ladder or ladder.index(rise.to) >= ladder.index(severity):

@@ -1,11 +1,15 @@
-"""Rulebooks by playbook revision: each is laid out once."""
+"""Rulebooks by playbook revision, with the standing orders of people over them: each is laid out once."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import structlog
 
 from tocsin_notifier.core.rulebook import Rulebook, make_rulebook
+from tocsin_playbook.standing_orders import StandingOrders, under_orders
+from tocsin_runtime.orders import Orders
 from tocsin_runtime.playbooks import Playbooks, UnknownPlaybookError
+from tocsin_runtime.under_orders import UnderOrders
 from tocsin_schemas import PlaybookRef
 
 __all__ = ["Rulebooks"]
@@ -16,8 +20,9 @@ log = structlog.get_logger(__name__)
 class Rulebooks:
     """The published playbooks, ready for telling people."""
 
-    def __init__(self, playbooks: Playbooks, kinds: Collection[str]) -> None:
+    def __init__(self, playbooks: Playbooks, orders: Orders, kinds: Collection[str]) -> None:
         self._playbooks = playbooks
+        self._under_orders = UnderOrders(orders, _ordered)
         self._kinds = kinds
         self._made: dict[PlaybookRef, Rulebook] = {}
         playbooks.on_change(self._look)
@@ -48,4 +53,8 @@ class Rulebooks:
             made = self._made[ref] = make_rulebook(ref, playbook, self._kinds)
             for problem in made.problems:
                 log.error("something in the playbook cannot be done", playbook=ref.name, reason=problem)
-        return made
+        return self._under_orders.of(ref, made)
+
+
+def _ordered(rulebook: Rulebook, orders: StandingOrders) -> Rulebook:
+    return replace(rulebook, playbook=under_orders(rulebook.playbook, orders))

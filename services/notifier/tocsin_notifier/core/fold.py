@@ -27,8 +27,10 @@ from tocsin_schemas.events import (
     ActionSucceeded,
     AlertCleared,
     AlertGrouped,
+    AlertMoved,
     DeadlineMissed,
     DeadlineSet,
+    ImpactStated,
     IncidentAcknowledged,
     IncidentClosed,
     IncidentEscalated,
@@ -42,11 +44,17 @@ from tocsin_schemas.events import (
     NoteAdded,
     NotificationDelivered,
     NotificationFailed,
+    OriginSuspected,
+    ResponderAdded,
+    ResponderDeclined,
     ResponderPaged,
     RoleAssigned,
     SeverityChanged,
+    StatusUpdated,
+    TargetNeared,
     VerificationFailed,
     VerificationPassed,
+    WarRoomRequested,
 )
 
 __all__ = ["ASKS", "NotifierFold", "evolve"]
@@ -54,6 +62,8 @@ __all__ = ["ASKS", "NotifierFold", "evolve"]
 ASKS = "automation_needs_you"
 """The reason of a page that asks for something besides looking: no later page stands for it."""
 
+_OF_AN_ANSWER = (DeadlineKind.ACKNOWLEDGE, DeadlineKind.ACKNOWLEDGE_SOON, DeadlineKind.CONTACT)
+_OF_A_TARGET = (DeadlineKind.RESOLVE, DeadlineKind.RESOLVE_SOON)
 _NOTES_KEPT = 5
 _ACTIONS_KEPT = 20
 
@@ -106,30 +116,58 @@ def _severity_changed(incident: Incident, event: SeverityChanged, at: At) -> Inc
 
 
 def _acknowledged(incident: Incident, event: IncidentAcknowledged, at: At) -> Incident:
-    triggered = incident.phase is Phase.TRIGGERED
+    if event.by.name == incident.acknowledged_by:
+        incident = replace(incident, prolonged=incident.prolonged | {at[0]})
     return replace(
         incident,
-        phase=Phase.ACKNOWLEDGED if triggered else incident.phase,
+        phase=incident.work if incident.phase.is_waiting else incident.phase,
         acknowledged_by=event.by.name,
-        acknowledged_at=at[1],
-        deadlines=_without(incident, DeadlineKind.ACKNOWLEDGE, DeadlineKind.ESCALATE),
+        acknowledged_at=incident.acknowledged_at if incident.acknowledged_by == event.by.name else at[1],
+        declined=tuple(person for person in incident.declined if person != event.by.name),
+        deadlines=_without(incident, *_OF_AN_ANSWER, DeadlineKind.ESCALATE),
     )
 
 
+def _declined(incident: Incident, event: ResponderDeclined, at: At) -> Incident:
+    had_it = incident.acknowledged_by == event.person
+    others = tuple(person for person in incident.declined if person != event.person)
+    return replace(
+        incident,
+        phase=_waiting(incident) if had_it and incident.phase.is_held else incident.phase,
+        acknowledged_by="" if had_it else incident.acknowledged_by,
+        acknowledged_at=None if had_it else incident.acknowledged_at,
+        declined=(*others, event.person),
+    )
+
+
+def _waiting(incident: Incident) -> Phase:
+    """Nobody is on it any more."""
+    return Phase.REOPENED if incident.reopened else Phase.TRIGGERED
+
+
+def _updated(incident: Incident, event: StatusUpdated, at: At) -> Incident:
+    """How far the work is moves an incident that somebody is on; no other."""
+    incident = _with_note(incident, Note(event.text, event.by.name, at[1]))
+    incident = replace(incident, deadlines=_without(incident, DeadlineKind.UPDATE))
+    if event.status is None or not incident.phase.is_held:
+        return incident
+    return replace(incident, phase=Phase(event.status), work=Phase(event.status))
+
+
 def _monitoring(incident: Incident, event: IncidentMonitoring, at: At) -> Incident:
-    quiet = _without(incident, DeadlineKind.ACKNOWLEDGE, DeadlineKind.ESCALATE)
+    quiet = _without(incident, *_OF_AN_ANSWER, DeadlineKind.ESCALATE)
     return replace(incident, phase=Phase.MONITORING, watch_until=event.watch_until, deadlines=quiet)
 
 
 def _resumed(incident: Incident, event: IncidentResumed, at: At) -> Incident:
-    phase = Phase.ACKNOWLEDGED if incident.acknowledged_by else Phase.TRIGGERED
+    phase = incident.work if incident.acknowledged_by else _waiting(incident)
     return replace(incident, phase=phase, watch_until=None)
 
 
 def _resolved(incident: Incident, event: IncidentResolved, at: At) -> Incident:
     return replace(
         incident,
-        phase=Phase.RESOLVED,
+        phase=Phase.FALSE_ALARM if event.false_alarm else Phase.RESOLVED,
         resolved_at=at[1],
         resolved_sequence=at[0],
         resolution=event.notes,
@@ -140,13 +178,16 @@ def _resolved(incident: Incident, event: IncidentResolved, at: At) -> Incident:
 def _reopened(incident: Incident, event: IncidentReopened, at: At) -> Incident:
     return replace(
         incident,
-        phase=Phase.TRIGGERED,
+        phase=Phase.REOPENED,
+        work=Phase.ACKNOWLEDGED,
         acknowledged_by="",
         acknowledged_at=None,
+        declined=(),
         resolved_at=None,
         watch_until=None,
         reopened=incident.reopened + 1,
         muted=(*incident.muted, (at[0], False)),
+        merged=(*incident.merged, (at[0], False)),
         paged={},
     )
 
@@ -157,13 +198,23 @@ def _closed(incident: Incident, event: IncidentClosed, at: At) -> Incident:
 
 def _muted(incident: Incident, event: IncidentMuted, at: At) -> Incident:
     """All that was decided together with it is mute too: that it was opened, for example."""
-    kinds = (DeadlineKind.ACKNOWLEDGE, DeadlineKind.RESOLVE, DeadlineKind.ESCALATE, DeadlineKind.UPDATE)
-    left = _without(incident, *kinds, DeadlineKind.MUTE)
-    return replace(incident, muted=(*incident.muted, (incident.decision[1], True)), deadlines=left)
+    kinds = (*_OF_AN_ANSWER, *_OF_A_TARGET, DeadlineKind.ESCALATE, DeadlineKind.UPDATE, DeadlineKind.MUTE)
+    since, is_part = incident.decision[1], event.why in ("merge", "correlation")
+    return replace(
+        incident,
+        muted=(*incident.muted, (since, True)),
+        merged=(*incident.merged, (since, is_part)),
+        deadlines=_without(incident, *kinds),
+    )
 
 
 def _unmuted(incident: Incident, event: IncidentUnmuted, at: At) -> Incident:
-    return replace(incident, muted=(*incident.muted, (at[0], False)), deadlines=_without(incident, DeadlineKind.MUTE))
+    return replace(
+        incident,
+        muted=(*incident.muted, (at[0], False)),
+        merged=(*incident.merged, (at[0], False)),
+        deadlines=_without(incident, DeadlineKind.MUTE),
+    )
 
 
 # --- its alerts, its people, what is due ------------------------------------------------------------------------------
@@ -180,6 +231,27 @@ def _cleared(incident: Incident, event: AlertCleared, at: At) -> Incident:
     return replace(incident, alerts={key: alert for key, alert in incident.alerts.items() if key != gone})
 
 
+def _moved(incident: Incident, event: AlertMoved, at: At) -> Incident:
+    gone = AlertKey(event.fingerprint, event.episode)
+    return replace(incident, alerts={key: alert for key, alert in incident.alerts.items() if key != gone})
+
+
+def _impact_stated(incident: Incident, event: ImpactStated, at: At) -> Incident:
+    return replace(incident, impact=event.impact)
+
+
+def _origin_suspected(incident: Incident, event: OriginSuspected, at: At) -> Incident:
+    return replace(incident, origin=event.service)
+
+
+def _room_requested(incident: Incident, event: WarRoomRequested, at: At) -> Incident:
+    return replace(incident, war_room=event.name)
+
+
+def _added(incident: Incident, event: ResponderAdded, at: At) -> Incident:
+    return replace(incident, asked_by=event.by.name if event.by.kind == "person" else "")
+
+
 def _paged(incident: Incident, event: ResponderPaged, at: At) -> Incident:
     if event.reason == ASKS:
         return incident
@@ -187,10 +259,10 @@ def _paged(incident: Incident, event: ResponderPaged, at: At) -> Incident:
 
 
 def _escalated(incident: Incident, event: IncidentEscalated, at: At) -> Incident:
-    lapsed = event.reason == "unacknowledged" and incident.phase is Phase.ACKNOWLEDGED
+    lapsed = event.reason == "unacknowledged" and incident.phase.is_held
     return replace(
         incident,
-        phase=Phase.TRIGGERED if lapsed else incident.phase,
+        phase=_waiting(incident) if lapsed else incident.phase,
         acknowledged_by="" if lapsed else incident.acknowledged_by,
         escalated_by=event.by.name if event.by.kind == "person" else "",
     )
@@ -203,7 +275,11 @@ def _role_assigned(incident: Incident, event: RoleAssigned, at: At) -> Incident:
 def _noted(incident: Incident, event: NoteAdded, at: At) -> Incident:
     if event.by.kind != "person":
         return incident
-    return replace(incident, notes=(*incident.notes, Note(event.text, event.by.name, at[1]))[-_NOTES_KEPT:])
+    return _with_note(incident, Note(event.text, event.by.name, at[1]))
+
+
+def _with_note(incident: Incident, note: Note) -> Incident:
+    return replace(incident, notes=(*incident.notes, note)[-_NOTES_KEPT:])
 
 
 def _deadline_set(incident: Incident, event: DeadlineSet, at: At) -> Incident:
@@ -212,8 +288,15 @@ def _deadline_set(incident: Incident, event: DeadlineSet, at: At) -> Incident:
 
 
 def _deadline_missed(incident: Incident, event: DeadlineMissed, at: At) -> Incident:
-    left = {name: deadline for name, deadline in incident.deadlines.items() if name != event.deadline}
-    return replace(incident, deadlines=left)
+    return replace(incident, deadlines=_all_but(incident, event.deadline))
+
+
+def _target_neared(incident: Incident, event: TargetNeared, at: At) -> Incident:
+    return replace(incident, deadlines=_all_but(incident, event.deadline))
+
+
+def _all_but(incident: Incident, gone: str) -> Mapping[str, Deadline]:
+    return {name: deadline for name, deadline in incident.deadlines.items() if name != gone}
 
 
 def _without(incident: Incident, *kinds: DeadlineKind) -> Mapping[str, Deadline]:
@@ -281,6 +364,14 @@ _MEANINGS: Mapping[type[Event], Callable[[Incident, Any, At], Incident]] = {
     IncidentUnmuted: _unmuted,
     AlertGrouped: _grouped,
     AlertCleared: _cleared,
+    AlertMoved: _moved,
+    ImpactStated: _impact_stated,
+    OriginSuspected: _origin_suspected,
+    WarRoomRequested: _room_requested,
+    ResponderAdded: _added,
+    ResponderDeclined: _declined,
+    StatusUpdated: _updated,
+    TargetNeared: _target_neared,
     ResponderPaged: _paged,
     IncidentEscalated: _escalated,
     RoleAssigned: _role_assigned,

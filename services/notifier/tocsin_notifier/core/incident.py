@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from tocsin_schemas import DeadlineKind, Labels, PlaybookRef, Role
+from tocsin_schemas import DeadlineKind, Impact, Labels, PlaybookRef, Role
 from tocsin_schemas.text import clean_line
 
 __all__ = [
@@ -20,14 +20,29 @@ class Phase(StrEnum):
 
     UNKNOWN = "unknown"  # nothing about it has been read
     TRIGGERED = "triggered"  # alerts fire and nobody has answered
+    REOPENED = "reopened"  # the same, after it had been over
     ACKNOWLEDGED = "acknowledged"  # somebody is on it
+    INVESTIGATING = "investigating"  # … and looks for the cause
+    IDENTIFIED = "identified"  # … and knows the cause
+    MITIGATING = "mitigating"  # … and does something about it
     MONITORING = "monitoring"  # all alerts have cleared; it is watched
     RESOLVED = "resolved"
+    FALSE_ALARM = "false_alarm"  # over, and there was nothing
     CLOSED = "closed"
 
     @property
+    def is_waiting(self) -> bool:
+        """Nobody has answered."""
+        return self in (Phase.TRIGGERED, Phase.REOPENED)
+
+    @property
+    def is_held(self) -> bool:
+        """Somebody is on it."""
+        return self in (Phase.ACKNOWLEDGED, Phase.INVESTIGATING, Phase.IDENTIFIED, Phase.MITIGATING)
+
+    @property
     def is_over(self) -> bool:
-        return self in (Phase.RESOLVED, Phase.CLOSED)
+        return self in (Phase.RESOLVED, Phase.FALSE_ALARM, Phase.CLOSED)
 
 
 class AlertKey(NamedTuple):
@@ -130,6 +145,18 @@ class Incident:
     alerts: Mapping[AlertKey, Alert] = field(default_factory=dict)
     acknowledged_by: str = ""
     acknowledged_at: datetime | None = None
+    prolonged: frozenset[int] = frozenset()
+    """Where in the log somebody who was on it already said so again."""
+    work: Phase = Phase.ACKNOWLEDGED
+    """How far the work was when somebody was last on it."""
+    declined: tuple[str, ...] = ()
+    """Who cannot take it, the last one last."""
+    asked_by: str = ""
+    """The person who last asked for more people."""
+    impact: Impact | None = None
+    origin: str = ""
+    """The service where it is suspected to come from."""
+    war_room: str = ""
     roles: Mapping[Role, str] = field(default_factory=dict)
     deadlines: Mapping[str, Deadline] = field(default_factory=dict)
     watch_until: datetime | None = None
@@ -142,6 +169,8 @@ class Incident:
     """The cause of what the escalator decided last, and where in the log that decision begins."""
     muted: tuple[tuple[int, bool], ...] = ()
     """From which place in the log it was muted, or no longer."""
+    merged: tuple[tuple[int, bool], ...] = ()
+    """From which place in the log it was a part of another incident, or no longer."""
     paged: Mapping[str, int] = field(default_factory=dict)
     """Who was paged to respond, and where in the log last."""
     escalated_by: str = ""
@@ -161,6 +190,10 @@ class Incident:
         """Whether nobody was to be told of it at this place in the log."""
         return next((muted for since, muted in reversed(self.muted) if since <= sequence), False)
 
+    def is_part_at(self, sequence: int) -> bool:
+        """Whether people were told of another incident instead at this place in the log."""
+        return next((merged for since, merged in reversed(self.merged) if since <= sequence), False)
+
     def severity_at(self, sequence: int) -> str:
         """As it stood at a place in the log."""
         held = [name for since, name in self.severities if since <= sequence]
@@ -172,3 +205,8 @@ class Incident:
     @property
     def commander(self) -> str:
         return self.roles.get(Role.COMMANDER, "")
+
+    @property
+    def responding(self) -> tuple[str, ...]:
+        """The people who have it: the commander first."""
+        return tuple(dict.fromkeys(name for name in (self.commander, self.acknowledged_by) if name))

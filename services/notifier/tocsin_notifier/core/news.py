@@ -5,7 +5,7 @@ from typing import Any
 
 from tocsin_notifier.core.message import Field, ToDo, Tone
 from tocsin_notifier.core.scene import Said, Scene
-from tocsin_notifier.core.words import is_done, name_of, plainly, span
+from tocsin_notifier.core.words import is_done, listed, name_of, plainly, span
 from tocsin_schemas import DeadlineKind, Event
 from tocsin_schemas.events import (
     ActionClaimed,
@@ -26,8 +26,12 @@ from tocsin_schemas.events import (
     IncidentResumed,
     IncidentUnmuted,
     NoteAdded,
+    ResponderAdded,
+    ResponderAnswered,
+    ResponderDeclined,
     RunbookFinished,
     SeverityChanged,
+    StatusUpdated,
     VerificationFailed,
     VerificationPassed,
 )
@@ -41,6 +45,9 @@ _ESCALATED: Mapping[str, str] = {
     "automation_failed": "automation could not mend it",
     "outcome_unknown": "nobody can say what an action did",
     "command": "by hand",
+    "declined": "whoever was told cannot take it",
+    "no_update": "nobody has written how it stands",
+    "at_once": "what is at risk cannot wait",
 }
 _OUTCOMES: Mapping[str, str] = {
     "mitigated": "has mitigated it",
@@ -88,6 +95,33 @@ def _deadline_missed(scene: Scene, event: DeadlineMissed) -> Said:
     return Said(Tone.ALARM, scene.about(late), (), (Field("Who", scene.who),))
 
 
+def _answered(scene: Scene, event: ResponderAnswered) -> Said:
+    waiting = listed([name_of(person, scene.playbook) for person in event.waiting_for])
+    still = f"Still waiting for {waiting}." if waiting else ""
+    return Said(Tone.NEWS, scene.about(f"{name_of(event.person, scene.playbook)} has answered"), (still,))
+
+
+def _declined(scene: Scene, event: ResponderDeclined) -> Said:
+    because = f"Because: {event.because}" if event.because else ""
+    return Said(Tone.ALARM, scene.about(f"{name_of(event.person, scene.playbook)} cannot take it"), (because,))
+
+
+def _added(scene: Scene, event: ResponderAdded) -> Said:
+    people = listed([name_of(person, scene.playbook) for person in event.people]) or "nobody"
+    because = f"Because: {event.because}" if event.because else ""
+    by = name_of(event.by.name, scene.playbook)
+    return Said(Tone.NEWS, scene.about(f"{by} asked for {scene.target(event.target)} ({people})"), (because,))
+
+
+def _updated(scene: Scene, event: StatusUpdated) -> Said:
+    """How it stands, in the words of whoever wrote it."""
+    status = f"{event.status}, " if event.status is not None else ""
+    fields = (Field("Who", scene.who), _next_update(scene))
+    return Said(
+        Tone.NEWS, scene.about(f"{status}update by {name_of(event.by.name, scene.playbook)}"), (event.text,), fields
+    )
+
+
 def _noted(scene: Scene, event: NoteAdded) -> Said:
     return Said(Tone.NEWS, scene.about(f"update by {name_of(event.by.name, scene.playbook)}"), (event.text,))
 
@@ -113,7 +147,8 @@ def _resolved(scene: Scene, event: IncidentResolved) -> Said:
         Field("Responded", name_of(responded, scene.playbook) if responded else "nobody had to"),
         *(Field("Tried", sentence) for sentence in done[-5:]),
     )
-    return Said(Tone.GOOD, scene.about(f"resolved after {scene.lasted}"), (event.notes,), fields)
+    how = "false alarm, over" if event.false_alarm else "resolved"
+    return Said(Tone.GOOD, scene.about(f"{how} after {scene.lasted}"), (event.notes,), fields)
 
 
 def _reopened(scene: Scene, event: IncidentReopened) -> Said:
@@ -178,6 +213,10 @@ _SAID: Mapping[type[Event], Callable[[Scene, Any], Said]] = {
     IncidentEscalated: _escalated,
     DeadlineMissed: _deadline_missed,
     NoteAdded: _noted,
+    StatusUpdated: _updated,
+    ResponderAnswered: _answered,
+    ResponderDeclined: _declined,
+    ResponderAdded: _added,
     IncidentMonitoring: _monitoring,
     IncidentResumed: _resumed,
     IncidentResolved: _resolved,

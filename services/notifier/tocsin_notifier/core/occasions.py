@@ -26,26 +26,24 @@ from tocsin_schemas.events import (
     IncidentResumed,
     IncidentUnmuted,
     NoteAdded,
-    ResponderPaged,
+    ResponderAdded,
+    ResponderAnswered,
+    ResponderDeclined,
     RunbookFinished,
     SeverityChanged,
+    StatusUpdated,
     VerificationFailed,
     VerificationPassed,
 )
 
-__all__ = ["concerns", "occasion_of", "severities_for"]
+__all__ = ["OCCASIONS", "occasion_of", "severities_for"]
 
 _TARGETS = (DeadlineKind.ACKNOWLEDGE, DeadlineKind.RESOLVE)
 
 
-def concerns(event: Event) -> bool:
-    """Whether anybody could want to hear of an event of this kind."""
-    return isinstance(event, ResponderPaged) or type(event) in _OCCASIONS
-
-
 def occasion_of(event: Event, playbook: Playbook) -> Occasion | None:
     """The occasion; none for what is only of interest on the timeline."""
-    told = _OCCASIONS.get(type(event))
+    told = OCCASIONS.get(type(event))
     return None if told is None else told(event, playbook)
 
 
@@ -94,13 +92,17 @@ def _unless_it_helped(event: RunbookFinished, _: Playbook) -> Occasion | None:
 
 
 # Any: each row takes the event of its own type.
-_OCCASIONS: Mapping[type[Event], Callable[[Any, Playbook], Occasion | None]] = {
+OCCASIONS: Mapping[type[Event], Callable[[Any, Playbook], Occasion | None]] = {
     IncidentOpened: _always("opened"),
     SeverityChanged: _always("severity_changed"),
     IncidentAcknowledged: _always("acknowledged"),
     IncidentEscalated: _always("escalated"),
     DeadlineMissed: _deadline,
     NoteAdded: _by_a_person,
+    StatusUpdated: _always("update"),
+    ResponderAnswered: _always("acknowledged"),
+    ResponderDeclined: _always("acknowledged"),
+    ResponderAdded: _always("escalated"),
     IncidentMonitoring: _always("monitoring"),
     IncidentResumed: _always("monitoring"),
     IncidentResolved: _always("resolved"),

@@ -3,18 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tocsin_notifier.core.audience import PERSONAL, audience, personally
 from tocsin_notifier.core.fold import ASKS
 from tocsin_notifier.core.incident import Incident
-from tocsin_notifier.core.occasions import occasion_of, severities_for
-from tocsin_notifier.core.recipients import Recipient, recipient_of, recipients_of
+from tocsin_notifier.core.occasions import OCCASIONS, occasion_of
+from tocsin_notifier.core.recipients import Recipient, Step, recipient_of
 from tocsin_notifier.core.rulebook import Rulebook
 from tocsin_playbook.model.communicate import TemplateName
-from tocsin_schemas import DeadlineKind, Envelope, Event
-from tocsin_schemas.events import DeadlineMissed, ResponderPaged
+from tocsin_schemas import Envelope, Event
+from tocsin_schemas.events import ResponderPaged
 from tocsin_schemas.ids import derive_id
 from tocsin_schemas.text import clean_line
 
-__all__ = ["Notification", "notification_id", "notifications_for", "unplanned"]
+__all__ = ["Notification", "concerns", "notification_id", "notifications_for", "unplanned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class Notification:
     def asks(self) -> bool:
         """Whether it asks for something that no other page asks for."""
         return isinstance(self.event.data, ResponderPaged) and self.event.data.reason == ASKS
+
+
+def concerns(event: Event) -> bool:
+    """Whether anybody could want to hear of an event of this kind."""
+    return isinstance(event, ResponderPaged) or type(event) in OCCASIONS or type(event) in PERSONAL
 
 
 def notification_id(cause: str, recipient: str) -> str:
@@ -66,30 +72,22 @@ def unplanned(event: Envelope[Event]) -> tuple[Notification, ...]:
 def _page(event: Envelope[Event], rulebook: Rulebook) -> Iterator[Notification]:
     data = event.data
     if isinstance(data, ResponderPaged):
-        recipient = recipient_of(data.target, rulebook.playbook)
+        recipient = recipient_of(data.target, rulebook.playbook, Step(data.severity, data.way or 0))
         kind: TemplateName = "approval" if data.reason == ASKS else "page"
         yield Notification(notification_id(event.id, recipient.key), kind, event, recipient, data.page)
 
 
 def _news(incident: Incident, event: Envelope[Event], rulebook: Rulebook) -> Iterator[Notification]:
-    occasion = occasion_of(event.data, rulebook.playbook)
-    if occasion is None or (incident.is_muted_at(event.sequence) and not incident.receipts):
+    if incident.is_part_at(event.sequence):
+        return  # people are told of the other
+    if incident.is_muted_at(event.sequence) and not incident.receipts:
         return  # whoever has heard of it hears how it goes on
-    severities = severities_for(incident, event, occasion)
-    for announcement in rulebook.announcements(incident, occasion, severities, event.time):
-        for recipient in recipients_of(announcement.to, rulebook.playbook, event.time):
+    if event.sequence in incident.prolonged:
+        return  # they are on it still: an update begins an acknowledgement for a time anew
+    occasion = occasion_of(event.data, rulebook.playbook)
+    if occasion is not None:
+        for recipient in audience(incident, event, rulebook, occasion):
             yield Notification(notification_id(event.id, recipient.key), occasion, event, recipient)
-    if isinstance(event.data, DeadlineMissed) and event.data.kind is DeadlineKind.UPDATE:
-        for recipient in _reminded(incident, event, rulebook):
-            yield Notification(notification_id(event.id, recipient.key), "reminder", event, recipient)
-
-
-def _reminded(incident: Incident, event: Envelope[Event], rulebook: Rulebook) -> tuple[Recipient, ...]:
-    """Who is reminded that an update is due: whom the cadence names, else whoever has the incident."""
-    playbook, severity = rulebook.playbook, incident.severity_at(event.sequence)
-    named = next((each.remind for each in playbook.communicate.cadence if severity in each.severities), ())
-    if named:
-        return recipients_of(named, playbook, event.time)
-    people = {person.name for person in playbook.oncall.people}
-    responding = incident.commander or incident.acknowledged_by
-    return (recipient_of(f"person:{responding}", playbook),) if responding in people else ()
+    kind, recipients = personally(incident, event, rulebook)
+    for recipient in recipients:
+        yield Notification(notification_id(event.id, recipient.key), kind, event, recipient)

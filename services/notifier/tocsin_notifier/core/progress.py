@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from tocsin_notifier.core.incident import Incident, Place, Receipt
 from tocsin_notifier.core.plan import Notification
 from tocsin_schemas import Event
-from tocsin_schemas.events import IncidentResolved, NotificationDelivered, NotificationFailed, ResponderPaged
+from tocsin_schemas.events import (
+    IncidentResolved,
+    NotificationDelivered,
+    NotificationFailed,
+    ResponderPaged,
+    TargetNeared,
+)
 from tocsin_schemas.ids import derive_id
 from tocsin_schemas.text import clean_line
 
@@ -72,6 +78,8 @@ def _not_wanted(incident: Incident, notification: Notification) -> str:
     match event.data:
         case ResponderPaged(target=target) if not notification.asks and incident.paged.get(target, 0) > event.sequence:
             return "a later page tells the same recipient"
+        case TargetNeared(target="acknowledge") if incident.acknowledged_by:
+            return "somebody has acknowledged"
         case _:
             return ""
 

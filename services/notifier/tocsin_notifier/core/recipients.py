@@ -6,11 +6,12 @@ from datetime import datetime
 
 from tocsin_notifier.core.incident import Place
 from tocsin_playbook import Playbook, UnknownNameError, people_of
-from tocsin_playbook.model import AnyTarget, ChannelRef, PersonRef
+from tocsin_playbook.model import AnyTarget, ChannelRef, Contact, Person, PersonRef
 from tocsin_playbook.model.references import parse_target
+from tocsin_playbook.oncall import steps_for
 from tocsin_schemas.text import clean_line
 
-__all__ = ["Recipient", "recipient_of", "recipients_of"]
+__all__ = ["Recipient", "Step", "recipient_of", "recipients_of"]
 
 MAX_RECIPIENTS = 500
 """People and places that one event is told to at most."""
@@ -35,15 +36,26 @@ class Recipient:
         return name if kind == "person" else ""
 
 
-def recipient_of(target: str, playbook: Playbook) -> Recipient:
-    """The recipient of a page, whose target is a person or a channel. Never fails: see `missing`."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Which of a person's own notification rules a page uses: the `number`-th from 0 of those for its severity."""
+
+    severity: str
+    number: int = 0
+
+
+def recipient_of(target: str, playbook: Playbook, step: Step | None = None) -> Recipient:
+    """The recipient of a message to a person or a channel. Never fails: see `missing`.
+
+    With a step it is a page, and the person's own rules say by which contact; otherwise contacts are tried in order.
+    """
     try:
         parsed = parse_target(target)
     except ValueError:
         return Recipient(target, clean_line(target), (), f"{clean_line(target, 200)} is neither a person nor a channel")
     match parsed:
         case PersonRef():
-            return _person(parsed.name, playbook)
+            return _person(parsed.name, playbook, step)
         case ChannelRef():
             return _place(parsed, playbook)
         case _:
@@ -69,15 +81,25 @@ def _each(target: AnyTarget, playbook: Playbook, at: datetime) -> Iterator[Recip
         yield _person(name, playbook)
 
 
-def _person(name: str, playbook: Playbook) -> Recipient:
+def _person(name: str, playbook: Playbook, step: Step | None = None) -> Recipient:
     key = f"person:{name}"
     try:
-        contacts = playbook.person(name).contacts
+        person = playbook.person(name)
     except UnknownNameError as error:
         return Recipient(key, clean_line(key), (), clean_line(str(error)))
+    contacts = person.contacts if step is None else _contacts_of(person, step)
     own = tuple(Place(contact.channel, contact.address) for contact in contacts)
     missing = "" if own else f"{name} has no contacts"
     return Recipient(key, clean_line(key), _with_fallbacks(own, playbook), missing)
+
+
+def _contacts_of(person: Person, step: Step) -> tuple[Contact, ...]:
+    """The contact of this step, then what is tried where that fails. After the last step comes the last again."""
+    steps = steps_for(person, step.severity)
+    if not steps:
+        return ()
+    chosen = steps[min(step.number, len(steps) - 1)]
+    return (chosen.contact, *chosen.otherwise)
 
 
 def _place(target: ChannelRef, playbook: Playbook) -> Recipient:

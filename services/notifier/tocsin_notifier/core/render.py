@@ -6,7 +6,7 @@ from dataclasses import replace
 from tocsin_notifier.core.incident import Incident
 from tocsin_notifier.core.message import Message, ToDo, Tone
 from tocsin_notifier.core.news import news
-from tocsin_notifier.core.pages import approval, page, reminder
+from tocsin_notifier.core.pages import approval, page, reminder, role, war_room, warning
 from tocsin_notifier.core.plan import Notification
 from tocsin_notifier.core.scene import Said, Scene, Telling
 from tocsin_playbook.model.communicate import TemplateName
@@ -16,13 +16,20 @@ __all__ = ["bare", "render"]
 
 _MAX_HEADLINE, _MAX_PARAGRAPH, _MAX_FIELD = 300, 2000, 500
 
-_TO_ONE: Mapping[TemplateName, Telling] = {"page": page, "approval": approval, "reminder": reminder}
+_TO_SOME: Mapping[TemplateName, Telling] = {
+    "page": page,
+    "approval": approval,
+    "reminder": reminder,
+    "role": role,
+    "warning": warning,
+    "war_room": war_room,
+}
 
 
 def render(scene: Scene) -> Message:
     """The built-in message of a notification."""
     notification = scene.notification
-    said = _TO_ONE.get(notification.kind, news)(scene)
+    said = _TO_SOME.get(notification.kind, news)(scene)
     return Message(
         kind=notification.kind,
         notification=notification.id,

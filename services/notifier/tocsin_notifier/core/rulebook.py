@@ -72,6 +72,7 @@ def _holds(condition: Condition, incident: Incident, at: datetime) -> bool:
         labels=incident.labels,
         alerts=len(incident.alerts),
         age=at - (incident.opened_at or at),
+        impact=incident.impact.model_dump(exclude_none=True) if incident.impact is not None else {},
     )
     try:
         return condition.evaluate(facts.as_facts())

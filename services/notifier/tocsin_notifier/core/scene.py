@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from tocsin_notifier.core.incident import Incident, Phase
+from tocsin_notifier.core.incident import Incident
 from tocsin_notifier.core.message import Field, Link, ToDo, Tone
 from tocsin_notifier.core.plan import Notification
-from tocsin_notifier.core.words import clock, listed, name_of, plainly, span, status_of
+from tocsin_notifier.core.words import clock, impact_of, listed, name_of, plainly, span, status_of
 from tocsin_playbook import Playbook, UnknownNameError
 from tocsin_schemas import DeadlineKind
 
@@ -97,11 +97,14 @@ class Scene:
         return (
             Field("Incident", incident.title if incident.title != self.what else ""),
             Field("Impact", self._impact()),
+            Field("Known impact", impact_of(incident.impact)),
+            Field("Suspected origin", incident.origin),
             Field("Since", f"{self.at(self.began)}, {span(self.now - self.began)} ago"),
             Field("Firing", self._firing()),
             Field("Status", status_of(incident)),
             Field("Being done", self.being_done),
             Field("Who", self.who),
+            Field("War room", incident.war_room),
         )
 
     @property
@@ -131,7 +134,7 @@ class Scene:
     @property
     def to_do(self) -> ToDo:
         """How to answer, and what happens otherwise."""
-        if self.incident.phase is not Phase.TRIGGERED:
+        if not self.incident.phase.is_waiting:
             return self.look
         due = self.next_level
         otherwise = f"If nobody does {self.by(due)}, the next level is told." if due else ""

@@ -6,7 +6,7 @@ update; and at the end duration, summary, cause.
 
 from tocsin_notifier.core.incident import Place
 from tocsin_notifier.core.scene import Scene
-from tocsin_notifier.core.words import name_of, plainly, status_of
+from tocsin_notifier.core.words import impact_of, name_of, plainly, status_of
 from tocsin_playbook import UnknownNameError
 from tocsin_schemas.events import ResponderPaged
 
@@ -48,6 +48,9 @@ def _incident(scene: Scene) -> dict[str, object]:
         "ended": scene.at(incident.resolved_at) if incident.resolved_at else "",
         "duration": scene.lasted,
         "alerts": [{"rule": alert.rule, "summary": alert.summary, "since": scene.at(alert.since)} for alert in alerts],
+        "known_impact": impact_of(incident.impact),
+        "origin": incident.origin,
+        "war_room": incident.war_room,
         "acknowledged_by": name_of(incident.acknowledged_by, playbook) if incident.acknowledged_by else "",
         "commander": name_of(incident.commander, playbook) if incident.commander else "",
         "roles": {role.value: name_of(person, playbook) for role, person in incident.roles.items()},

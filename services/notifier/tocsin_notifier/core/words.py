@@ -4,8 +4,9 @@ from datetime import datetime, timedelta, tzinfo
 
 from tocsin_notifier.core.incident import Action, ActionState, Incident, Phase
 from tocsin_playbook import Playbook, UnknownNameError
+from tocsin_schemas import Impact
 
-__all__ = ["clock", "does", "is_done", "listed", "name_of", "plainly", "span", "status_of"]
+__all__ = ["clock", "does", "impact_of", "is_done", "listed", "name_of", "plainly", "span", "status_of"]
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -49,11 +50,35 @@ def name_of(person: str, playbook: Playbook) -> str:
 
 def status_of(incident: Incident) -> str:
     """The word for where an incident is, as status pages have it."""
+    if incident.phase is Phase.FALSE_ALARM:
+        return "false alarm"
     if incident.phase.is_over:
         return "resolved"
     if incident.phase is Phase.MONITORING:
         return "monitoring"
+    if incident.phase in (Phase.INVESTIGATING, Phase.IDENTIFIED, Phase.MITIGATING):
+        return incident.phase.value
     return "mitigating" if any(is_done(action) for action in incident.actions.values()) else "investigating"
+
+
+def impact_of(impact: Impact | None) -> str:
+    """What is known of what it does to people; empty where nobody has said anything."""
+    if impact is None:
+        return ""
+    users = f"{impact.users_affected * 100:.3g} % of users affected" if impact.users_affected is not None else ""
+    flags = ((getattr(impact, name), words) for name, words in _IMPACT.items())
+    said = (users, *(words[not flag] for flag, words in flags if flag is not None))
+    return ", ".join(part for part in said if part)
+
+
+_IMPACT = {
+    "data_loss": ("data is lost", "no data is lost"),
+    "data_at_risk": ("customer data is at risk", "customer data is safe"),
+    "security": ("security is concerned", "security is not concerned"),
+    "compliance": ("compliance is concerned", "compliance is not concerned"),
+    "workaround": ("there is a workaround", "there is no workaround"),
+    "recent_deployment": ("something was deployed shortly before", "nothing was deployed shortly before"),
+}
 
 
 def is_done(action: Action) -> bool:

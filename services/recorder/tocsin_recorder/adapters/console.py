@@ -6,6 +6,7 @@ are replaced.
 """
 
 import hashlib
+from datetime import datetime
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Any
@@ -20,9 +21,9 @@ from starlette.routing import BaseRoute, Route
 from tocsin_recorder.adapters.answering import answering
 from tocsin_recorder.adapters.asked import Question, cursor_after, found_incident
 from tocsin_recorder.adapters.harmless import SAFE_HEADERS, Problem
-from tocsin_recorder.adapters.queries import Queries
+from tocsin_recorder.adapters.queries import Listed, Queries
 from tocsin_recorder.adapters.severities import Severities
-from tocsin_recorder.adapters.views import details, first_sample, lines, row
+from tocsin_recorder.adapters.views import Row, details, first_sample, lines, nested, row
 from tocsin_runtime import Clock
 from tocsin_runtime.playbooks import Playbooks
 from tocsin_schemas.text import MAX_TEXT, clean_text
@@ -75,9 +76,9 @@ class Console:
             older = "/?" + urlencode({"cursor": cursor, **({"severity": severity} if severity else {})})
         return self._page(
             "incidents.html",
-            active=[row(incident, now, self._severities) for incident in active.incidents] if before is None else [],
+            active=self._listed(active, now) if before is None else [],
             more_active=active.more,
-            over=[row(incident, now, self._severities) for incident in over.incidents],
+            over=self._listed(over, now),
             first_page=before is None,
             older=older,
             severities=[(name, "/?" + urlencode({"severity": name})) for name in await self._queries.severities()],
@@ -139,6 +140,9 @@ class Console:
         return Response(self._static["bell.svg"], media_type=_STATIC["bell.svg"], headers=headers)
 
     # --- how ----------------------------------------------------------------------------------------------------------
+
+    def _listed(self, found: Listed, now: datetime) -> list[Row]:
+        return nested([row(incident, now, self._severities) for incident in found.incidents])
 
     def _page(self, template: str, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
         """`Any`: what the template shows."""

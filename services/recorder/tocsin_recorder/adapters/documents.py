@@ -7,8 +7,23 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer
 
 from tocsin_recorder.adapters.queries import Break, DeadLetter, Incident, Verified
 from tocsin_recorder.core.sentences import sentence
-from tocsin_recorder.core.summary import Action, Alert, Deadline, Page, Phase, Reason, Stage, stages_at
+from tocsin_recorder.core.summary import (
+    Action,
+    Alert,
+    Deadline,
+    Linked,
+    Mute,
+    Origin,
+    Page,
+    Phase,
+    Reason,
+    Stage,
+    StatusUpdate,
+    WarRoom,
+    stages_at,
+)
 from tocsin_recorder.core.timeline import Entry, read
+from tocsin_schemas import Impact
 from tocsin_schemas.strict_json import StrictJsonError, loads
 
 __all__ = [
@@ -46,6 +61,7 @@ class IncidentItem(Document):
     acknowledged_by: str | None
     resolved_at: datetime | None
     updated_at: datetime | None
+    part_of: str | None
     entries: int
 
 
@@ -77,6 +93,18 @@ class IncidentDocument(IncidentItem):
     reopened: int
     level: int | None
     roles: dict[str, str]
+    waiting_for: tuple[str, ...]
+    declined: tuple[str, ...]
+    severity_held_by: str | None
+    impact: Impact | None
+    origin: Origin | None
+    war_room: WarRoom | None
+    last_update: StatusUpdate | None
+    updates: int
+    false_alarm: bool
+    mute: Mute | None
+    links: tuple[Linked, ...]
+    links_seen: int
     alerts: tuple[Alert, ...]
     alerts_seen: int
     alerts_firing: int
@@ -161,7 +189,8 @@ def incident_document(incident: Incident, now: datetime) -> IncidentDocument:
         "playbook", "previous", "stage", "started_at", "mitigated_at", "closed_at", "acknowledged_until", "reopened",
         "time_to_acknowledge", "time_to_mitigate", "time_to_resolve", "level", "alerts", "alerts_seen",
         "alerts_firing", "pages", "pages_sent", "paged", "actions", "actions_seen", "automation_stopped_by",
-        "deadlines", "notes", "status_page", "review_due_at",
+        "deadlines", "notes", "status_page", "review_due_at", "waiting_for", "declined", "severity_held_by", "impact",
+        "origin", "war_room", "last_update", "updates", "false_alarm", "mute", "links", "links_seen",
     )  # fmt: skip
     return IncidentDocument(
         **_item(incident),
@@ -182,7 +211,7 @@ def _item(incident: Incident) -> dict[str, Any]:
     summary = incident.summary
     same = (
         "title", "severity", "phase", "active", "opened_at", "acknowledged_at", "acknowledged_by", "resolved_at",
-        "updated_at",
+        "updated_at", "part_of",
     )  # fmt: skip
     return {**{name: getattr(summary, name) for name in same}, "id": summary.incident, "entries": incident.head.seq}
 

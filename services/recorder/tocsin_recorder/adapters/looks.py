@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tocsin_recorder.core.sentences import span
-from tocsin_recorder.core.summary import ActionState, Phase, Stage, Stages, Summary
+from tocsin_recorder.core.summary import ActionState, Mute, Phase, Stage, Stages, Summary
+from tocsin_recorder.core.words import listed, span
 from tocsin_schemas import Event
 from tocsin_schemas.events import (
     ActionApproved,
@@ -17,13 +17,16 @@ from tocsin_schemas.events import (
     ActionSucceeded,
     AlertCleared,
     AlertGrouped,
+    AlertMoved,
     AutomationStopped,
     CommandRejected,
     DeadlineMissed,
     DeadlineSet,
+    ImpactStated,
     IncidentAcknowledged,
     IncidentClosed,
     IncidentEscalated,
+    IncidentLinked,
     IncidentMonitoring,
     IncidentMuted,
     IncidentOpened,
@@ -34,15 +37,24 @@ from tocsin_schemas.events import (
     NoteAdded,
     NotificationDelivered,
     NotificationFailed,
+    OriginSuspected,
+    RequestRefused,
+    ResponderAdded,
+    ResponderAnswered,
+    ResponderDeclined,
     ResponderPaged,
     ReviewDrafted,
     RoleAssigned,
     RunbookFinished,
     RunbookStarted,
     SeverityChanged,
+    SeverityReleased,
     StatusPagePublished,
+    StatusUpdated,
+    TargetNeared,
     VerificationFailed,
     VerificationPassed,
+    WarRoomRequested,
 )
 
 __all__ = ["ACTIONS", "LOOKS", "Look", "Segment", "headline", "moment", "offset", "segments", "tampered"]
@@ -77,6 +89,17 @@ LOOKS: Mapping[type[Event], Look] = {
     IncidentUnmuted: Look("bell", "bad"),
     IncidentClosed: Look("check", quiet=True),
     CommandRejected: Look("cross", "warn"),
+    SeverityReleased: Look("steps"),
+    ImpactStated: Look("people", "warn"),
+    OriginSuspected: Look("search", "warn"),
+    TargetNeared: Look("clock", "warn"),
+    ResponderAnswered: Look("person", "good"),
+    ResponderDeclined: Look("person", "warn"),
+    ResponderAdded: Look("people"),
+    WarRoomRequested: Look("room"),
+    StatusUpdated: Look("megaphone"),
+    AlertMoved: Look("link"),
+    IncidentLinked: Look("link"),
     RunbookStarted: Look("wrench", "plain"),
     ActionProposed: Look("wrench", quiet=True),
     ActionApproved: Look("person", "good"),
@@ -89,6 +112,7 @@ LOOKS: Mapping[type[Event], Look] = {
     VerificationFailed: Look("cross", "bad"),
     RunbookFinished: Look("wrench", quiet=True),
     AutomationStopped: Look("cross", "warn"),
+    RequestRefused: Look("cross", "warn"),
     NotificationDelivered: Look("letter", quiet=True),
     NotificationFailed: Look("letter", "bad"),
     StatusPagePublished: Look("megaphone", "plain"),
@@ -117,17 +141,44 @@ def tampered() -> Look:
 
 def headline(summary: Summary) -> tuple[str, str]:
     """Where the incident stands in a few words, and the tone of it."""
+    if summary.mute is not None and summary.phase.is_waiting:
+        return _untold(summary.mute), "done"
+    who = summary.acknowledged_by or "Somebody"
     match summary.phase:
+        case Phase.TRIGGERED | Phase.REOPENED if summary.waiting_for:
+            return f"Waiting for {listed(summary.waiting_for, 2)}", "bad"
         case Phase.TRIGGERED:
             return "Nobody has answered yet", "bad"
+        case Phase.REOPENED:
+            return "It is back, nobody has answered yet", "bad"
         case Phase.ACKNOWLEDGED:
-            return f"{summary.acknowledged_by or 'Somebody'} is on it", "warn"
+            return f"{who} is on it", "warn"
+        case Phase.INVESTIGATING:
+            return f"{who} is looking for the cause", "warn"
+        case Phase.IDENTIFIED:
+            return f"{who} knows the cause", "warn"
+        case Phase.MITIGATING:
+            return f"{who} is mitigating it", "warn"
         case Phase.MONITORING:
             return "Alerts have cleared, watching", "good"
         case Phase.RESOLVED:
             return "Resolved", "done"
+        case Phase.FALSE_ALARM:
+            return "False alarm", "done"
         case Phase.CLOSED:
-            return "Closed", "done"
+            return ("Closed, false alarm" if summary.false_alarm else "Closed"), "done"
+
+
+def _untold(mute: Mute) -> str:
+    match mute.why:
+        case "silence":
+            return f"Silenced: {mute.name}"
+        case "inhibition":
+            return f"Explained by {mute.name}"
+        case "wait":
+            return "Collecting alerts"
+        case "merge" | "correlation":
+            return f"Part of {mute.name}"
 
 
 def moment(at: datetime) -> str:

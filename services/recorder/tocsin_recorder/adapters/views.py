@@ -1,7 +1,7 @@
 """What the pages show: plain values, ready to be printed, made from incidents and entries."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tocsin_recorder.adapters.looks import (
@@ -16,13 +16,15 @@ from tocsin_recorder.adapters.looks import (
 )
 from tocsin_recorder.adapters.queries import Incident
 from tocsin_recorder.adapters.severities import Severities
-from tocsin_recorder.core.sentences import clock, level_name, name_of, sentence, span
-from tocsin_recorder.core.summary import Deadline, Summary, stages_at
+from tocsin_recorder.core.impact import known_of
+from tocsin_recorder.core.sentences import sentence
+from tocsin_recorder.core.summary import Deadline, Mute, Summary, stages_at
 from tocsin_recorder.core.timeline import Entry, read
-from tocsin_schemas import DeadlineKind
+from tocsin_recorder.core.words import clock, level_name, name_of, span
+from tocsin_schemas import DeadlineKind, Role
 from tocsin_schemas.moments import parse_moment
 
-__all__ = ["Details", "Line", "Moment", "Row", "details", "first_sample", "lines", "row"]
+__all__ = ["Details", "Line", "Moment", "Row", "details", "first_sample", "lines", "nested", "row"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,9 @@ class Row:
     lasted: str
     since: int  # milliseconds of the epoch, for a clock that runs; 0 for none
     segments: tuple[Segment, ...]
+    part_of: str | None = None  # the incident that people are told of instead
+    is_below: bool = False  # whether that one stands above it in the list
+    parts: int = 0  # how many stand below it
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class Item:
     tone: str
     note: str = ""
     due: int = 0  # milliseconds of the epoch, for a clock that runs down
+    incident: str = ""  # the incident that it leads to
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +84,22 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Update:
+    """How it stands, as somebody said last."""
+
+    text: str
+    by: str
+    at: Moment
+
+
+@dataclass(frozen=True, slots=True)
 class Details:
     """The page of one incident, without its timeline."""
 
     row: Row
     text: str
+    update: Update | None
+    mute: Mute | None
     labels: tuple[tuple[str, str], ...]
     facts: tuple[tuple[str, str], ...]
     previous: str | None
@@ -129,15 +146,47 @@ def row(incident: Incident, now: datetime, severities: Severities) -> Row:
         lasted=lasted,
         since=_milliseconds(opened) if opened and summary.active else 0,
         segments=segments(stages_at(summary, now), summary.stage),
+        part_of=summary.part_of,
     )
+
+
+def nested(rows: Sequence[Row]) -> list[Row]:
+    """The same rows, each part of another incident below that one, where that one is in the list."""
+    listed = {row.id for row in rows}
+    parts: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.part_of in listed - {row.id}:
+            parts.setdefault(row.part_of or "", []).append(replace(row, is_below=True))
+    placed: list[Row] = []
+    for row in rows:
+        if row.part_of not in listed - {row.id}:
+            placed += _with_parts(row, parts)
+    found = {row.id for row in placed}
+    return placed + [row for row in rows if row.id not in found]  # such as two that are each a part of the other
+
+
+def _with_parts(row: Row, parts: dict[str, list[Row]]) -> list[Row]:
+    below = [each for part in parts.get(row.id, ()) for each in _with_parts(part, parts)]
+    return [replace(row, parts=len(below)), *below]
 
 
 def details(incident: Incident, now: datetime, severities: Severities) -> Details:
     summary = incident.summary
-    sections = (_deadlines(summary, now), _actions(summary), _pages(summary), _alerts(summary))
+    sections = (
+        _deadlines(summary, now),
+        _people(summary),
+        _impact(summary),
+        _related(summary),
+        _actions(summary),
+        _pages(summary),
+        _alerts(summary),
+    )
+    said = summary.last_update
     return Details(
         row=row(incident, now, severities),
         text=summary.text,
+        update=Update(said.text, said.by, _moment(said.at)) if said is not None else None,
+        mute=summary.mute,
         labels=summary.labels,
         facts=_facts(summary),
         previous=summary.previous,
@@ -149,7 +198,13 @@ def details(incident: Incident, now: datetime, severities: Severities) -> Detail
 
 
 def _facts(summary: Summary) -> tuple[tuple[str, str], ...]:
-    facts = [(name.replace("_", " ").capitalize(), person) for name, person in summary.roles]
+    facts = []
+    if summary.origin is not None:
+        facts.append(("Suspected origin", f"{summary.origin.service}: {summary.origin.because}"))
+    if summary.war_room is not None:
+        facts.append(("War room", f"{summary.war_room.name} ({summary.war_room.channel})"))
+    if summary.severity_held_by is not None:
+        facts.append(("Severity", f"set by {summary.severity_held_by}"))
     if summary.playbook is not None:
         facts.append(("Playbook", f"{summary.playbook.name} {summary.playbook.revision}"))
     if summary.status_page is not None:
@@ -189,10 +244,16 @@ _DUE = {
     DeadlineKind.UPDATE: "Status update",
     DeadlineKind.WATCH: "Resolved, if quiet",
     DeadlineKind.CLOSE: "Closed, if quiet",
+    DeadlineKind.MUTE: "Looked at again",
+    DeadlineKind.ACKNOWLEDGE_SOON: "Warning, if nobody answers",
+    DeadlineKind.RESOLVE_SOON: "Warning, if not resolved",
 }
 
 
-def _due(deadline: Deadline) -> str:
+def _due(summary: Summary, deadline: Deadline) -> str:
+    if deadline.kind is DeadlineKind.CONTACT:
+        page = next((page for page in summary.pages if page.id == deadline.page), None)
+        return f"{name_of(page.target) if page is not None else 'Who was paged'} is told another way"
     if deadline.kind is DeadlineKind.ESCALATE:
         return "Becomes more severe" if deadline.level is None else f"{level_name(deadline.level)} is told".capitalize()
     return _DUE[deadline.kind]
@@ -201,7 +262,7 @@ def _due(deadline: Deadline) -> str:
 def _deadlines(summary: Summary, now: datetime) -> Section | None:
     items = tuple(
         Item(
-            text=_due(deadline),
+            text=_due(summary, deadline),
             tag=f"in {span(deadline.due_at - now)}" if deadline.due_at > now else f"{span(now - deadline.due_at)} ago",
             tone="plain" if deadline.due_at > now else "warn",
             note=clock(deadline.due_at),
@@ -210,6 +271,35 @@ def _deadlines(summary: Summary, now: datetime) -> Section | None:
         for deadline in sorted(summary.deadlines, key=lambda deadline: deadline.due_at)
     )
     return Section("Due", items) if items else None
+
+
+def _people(summary: Summary) -> Section | None:
+    """Who has which role, who must still answer, who cannot take it."""
+    held = dict(summary.roles)
+    items = [Item(held[role], role.replace("_", " "), "plain") for role in Role if role in held]
+    items += [Item(person, "must answer", "warn") for person in summary.waiting_for]
+    items += [Item(person, "cannot take it", "plain") for person in summary.declined]
+    return _section("People", items, len(items))
+
+
+def _impact(summary: Summary) -> Section | None:
+    known = known_of(summary.impact) if summary.impact is not None else ()
+    items = [Item(each.name, each.value, "bad" if each.is_bad else "good") for each in known]
+    return _section("Impact", items, len(items))
+
+
+_RELATIONS = {
+    "absorbed": "merged into this",
+    "absorbed_by": "this was merged into it",
+    "split_from": "this was split from it",
+    "split_into": "was split from this",
+    "related": "related",
+}
+
+
+def _related(summary: Summary) -> Section | None:
+    items = [Item(link.incident, _RELATIONS[link.relation], "plain", incident=link.incident) for link in summary.links]
+    return _section("Other incidents", items, summary.links_seen)
 
 
 def _actions(summary: Summary) -> Section | None:

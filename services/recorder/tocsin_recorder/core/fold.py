@@ -5,30 +5,35 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from tocsin_recorder.core.deadlines import DEADLINES, OF_A_SEVERITY, OF_AN_ANSWER, without, without_next_level
 from tocsin_recorder.core.mitigation import MITIGATION, is_being_worked_on
+from tocsin_recorder.core.paging import PAGING
 from tocsin_recorder.core.summary import (
-    KEPT,
     Alert,
-    Deadline,
-    Page,
+    Linked,
+    Mute,
+    Origin,
     Phase,
     Reason,
     Stage,
     Stages,
+    StatusUpdate,
     Summary,
+    WarRoom,
     empty,
     enter,
+    nobody_has_it,
     put,
 )
 from tocsin_schemas import DeadlineKind, Envelope, Event
 from tocsin_schemas.events import (
     AlertCleared,
     AlertGrouped,
-    DeadlineMissed,
-    DeadlineSet,
+    AlertMoved,
+    ImpactStated,
     IncidentAcknowledged,
     IncidentClosed,
-    IncidentEscalated,
+    IncidentLinked,
     IncidentMonitoring,
     IncidentMuted,
     IncidentOpened,
@@ -37,21 +42,24 @@ from tocsin_schemas.events import (
     IncidentResumed,
     IncidentUnmuted,
     NoteAdded,
-    NotificationDelivered,
-    NotificationFailed,
-    ResponderPaged,
+    OriginSuspected,
     ReviewDrafted,
     RoleAssigned,
     SeverityChanged,
+    SeverityReleased,
     StatusPagePublished,
+    StatusUpdated,
+    WarRoomRequested,
 )
+from tocsin_schemas.text import clean_text
 
 __all__ = ["FOLD_VERSION", "evolve", "fold"]
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Raised whenever a summary comes out otherwise than before: stored ones of another version are folded anew."""
 
 K = DeadlineKind
+_LONGEST_UPDATE = 2_000
 
 
 def fold(incident: str, events: Iterable[Envelope[Event]]) -> Summary:
@@ -96,18 +104,34 @@ def _acknowledged(summary: Summary, event: IncidentAcknowledged, at: datetime) -
     summary = is_being_worked_on(summary, at)
     return replace(
         summary,
-        phase=Phase.ACKNOWLEDGED if summary.phase is Phase.TRIGGERED else summary.phase,
+        phase=summary.work if summary.phase.is_waiting else summary.phase,
         acknowledged_at=summary.acknowledged_at or at,
         acknowledged_by=event.by.name,
         acknowledged_until=event.until,
-        deadlines=_without_next_level(_without(summary, K.ACKNOWLEDGE)),
+        waiting_for=(),
+        declined=tuple(person for person in summary.declined if person != event.by.name),
+        deadlines=without_next_level(without(summary, *OF_AN_ANSWER)),
     )
+
+
+def _status_updated(summary: Summary, event: StatusUpdated, at: datetime) -> Summary:
+    """How far the work is moves an incident that somebody is on; no other."""
+    said = StatusUpdate(clean_text(event.text, _LONGEST_UPDATE), event.by.name, at)
+    due = without(summary, K.UPDATE)
+    summary = replace(summary, last_update=said, updates=summary.updates + 1, deadlines=due)
+    if event.status is None or not summary.phase.is_held:
+        return summary
+    return replace(summary, phase=Phase(event.status), work=Phase(event.status))
 
 
 def _monitoring(summary: Summary, event: IncidentMonitoring, at: datetime) -> Summary:
     summary = enter(summary, Stage.MONITOR, at)
     return replace(
-        summary, phase=Phase.MONITORING, mitigated_at=at, deadlines=_without(summary, K.ACKNOWLEDGE, K.ESCALATE)
+        summary,
+        phase=Phase.MONITORING,
+        mitigated_at=at,
+        waiting_for=(),
+        deadlines=without(summary, *OF_AN_ANSWER, K.ESCALATE),
     )
 
 
@@ -118,25 +142,39 @@ def _resumed(summary: Summary, event: IncidentResumed, at: datetime) -> Summary:
     summary = enter(summary, Stage.MITIGATE if held else Stage.RESPOND, at)
     return replace(
         summary,
-        phase=Phase.ACKNOWLEDGED if held else Phase.TRIGGERED,
+        phase=summary.work if held else nobody_has_it(summary),
         acknowledged_by=summary.acknowledged_by if held else None,
         acknowledged_until=summary.acknowledged_until if held else None,
         mitigated_at=None,
-        deadlines=_without(summary, K.WATCH),
+        deadlines=without(summary, K.WATCH),
     )
 
 
 def _resolved(summary: Summary, event: IncidentResolved, at: datetime) -> Summary:
     summary = enter(summary, None, at)
     mitigated_at = summary.mitigated_at or at
-    return replace(summary, phase=Phase.RESOLVED, resolved_at=at, mitigated_at=mitigated_at, deadlines=())
+    false_alarm = bool(event.false_alarm)
+    return replace(
+        summary,
+        phase=Phase.FALSE_ALARM if false_alarm else Phase.RESOLVED,
+        false_alarm=false_alarm,
+        resolved_at=at,
+        mitigated_at=mitigated_at,
+        waiting_for=(),
+        deadlines=(),
+    )
 
 
 def _reopened(summary: Summary, event: IncidentReopened, at: datetime) -> Summary:
     summary = enter(summary, Stage.RESPOND, at)
     return replace(
         summary,
-        phase=Phase.TRIGGERED,
+        phase=Phase.REOPENED,
+        work=Phase.ACKNOWLEDGED,
+        false_alarm=False,
+        mute=None,
+        waiting_for=(),
+        declined=(),
         resolved_at=None,
         mitigated_at=None,
         acknowledged_by=None,
@@ -154,8 +192,25 @@ def _closed(summary: Summary, event: IncidentClosed, at: datetime) -> Summary:
 
 
 def _severity(summary: Summary, event: SeverityChanged, at: datetime) -> Summary:
-    kept = _without(summary, K.ACKNOWLEDGE, K.RESOLVE, K.ESCALATE, K.UPDATE) if summary.active else summary.deadlines
-    return replace(summary, severity=event.after, deadlines=kept)
+    kept = without(summary, *OF_A_SEVERITY) if summary.active else summary.deadlines
+    held_by = event.by.name if event.why == "person" else None
+    return replace(summary, severity=event.after, severity_held_by=held_by, deadlines=kept)
+
+
+def _severity_released(summary: Summary, event: SeverityReleased, at: datetime) -> Summary:
+    return replace(summary, severity_held_by=None)
+
+
+def _impact(summary: Summary, event: ImpactStated, at: datetime) -> Summary:
+    return replace(summary, impact=event.impact)
+
+
+def _origin(summary: Summary, event: OriginSuspected, at: datetime) -> Summary:
+    return replace(summary, origin=Origin(event.service, event.because))
+
+
+def _war_room(summary: Summary, event: WarRoomRequested, at: datetime) -> Summary:
+    return replace(summary, war_room=WarRoom(event.channel, event.name))
 
 
 def _role(summary: Summary, event: RoleAssigned, at: datetime) -> Summary:
@@ -196,74 +251,23 @@ def _cleared(summary: Summary, event: AlertCleared, at: datetime) -> Summary:
     )
 
 
-def _same_firing(alert: Alert, fingerprint: str, episode: str) -> bool:
-    return alert.fingerprint == fingerprint and alert.episode == episode
-
-
-# --- deadlines and pages ---------------------------------------------------------------------------------------------
-
-
-def _deadline_set(summary: Summary, event: DeadlineSet, at: datetime) -> Summary:
-    """Of each kind one is next; setting it replaces the one before, as the escalator means it.
-
-    An escalation without a level is another kind of thing: the severity rises if it lasts until then.
-    """
-    deadline = Deadline(event.deadline, event.kind, event.due_at, event.level)
-    is_same = (event.kind, event.level is None)
-    others = tuple(other for other in summary.deadlines if (other.kind, other.level is None) != is_same)
-    return replace(summary, deadlines=(*others, deadline))
-
-
-def _missed(summary: Summary, event: DeadlineMissed, at: datetime) -> Summary:
-    left = tuple(deadline for deadline in summary.deadlines if deadline.id != event.deadline)
-    return replace(summary, deadlines=left, missed=summary.missed + (event.kind in (K.ACKNOWLEDGE, K.RESOLVE)))
-
-
-def _escalated(summary: Summary, event: IncidentEscalated, at: datetime) -> Summary:
-    lapsed = (
-        event.reason == "unacknowledged"
-        and summary.phase is Phase.ACKNOWLEDGED
-        and summary.acknowledged_until is not None
-        and at >= summary.acknowledged_until
-    )
-    if lapsed:
-        summary = replace(summary, phase=Phase.TRIGGERED, acknowledged_by=None, acknowledged_until=None)
-    level = max(event.level, summary.level if summary.level is not None else 0)
-    return replace(summary, level=level, deadlines=_without_next_level(summary.deadlines))
-
-
-def _paged(summary: Summary, event: ResponderPaged, at: datetime) -> Summary:
-    page = Page(event.page, event.target, event.level, event.round, at)
-    people = summary.paged
-    if event.target not in people and len(people) < KEPT:
-        people = (*people, event.target)
+def _moved(summary: Summary, event: AlertMoved, at: datetime) -> Summary:
+    """The alert is another incident's from now on: neither listed nor counted here."""
+    known = next((a for a in summary.alerts if _same_firing(a, event.fingerprint, event.episode)), None)
+    is_unlisted = known is None and summary.alerts_seen > len(summary.alerts)
+    if known is None and not is_unlisted:
+        return summary
+    was_firing = is_unlisted or (known is not None and known.ends_at is None)
     return replace(
         summary,
-        pages=put(summary.pages, page, lambda p: p.id == page.id),
-        pages_sent=summary.pages_sent + 1,
-        paged=people,
-        level=max(event.level, summary.level if summary.level is not None else 0),
+        alerts=tuple(alert for alert in summary.alerts if alert is not known),
+        alerts_seen=summary.alerts_seen - 1,
+        alerts_firing=max(summary.alerts_firing - was_firing, 0),
     )
 
 
-def _delivered(summary: Summary, event: NotificationDelivered, at: datetime) -> Summary:
-    def arrived(page: Page) -> Page:
-        by = page.delivered_by if event.channel in page.delivered_by else (*page.delivered_by, event.channel)[:KEPT]
-        return replace(page, delivered_at=page.delivered_at or at, delivered_by=by)
-
-    return replace(summary, pages=_change(summary.pages, event.page, arrived), delivered=summary.delivered + 1)
-
-
-def _undelivered(summary: Summary, event: NotificationFailed, at: datetime) -> Summary:
-    def refused(page: Page) -> Page:
-        by = page.failed_by if event.channel in page.failed_by else (*page.failed_by, event.channel)[:KEPT]
-        return replace(page, failed_by=by)
-
-    return replace(summary, pages=_change(summary.pages, event.page, refused), undelivered=summary.undelivered + 1)
-
-
-def _change(pages: tuple[Page, ...], name: str | None, change: Callable[[Page], Page]) -> tuple[Page, ...]:
-    return pages if name is None else tuple(change(page) if page.id == name else page for page in pages)
+def _same_firing(alert: Alert, fingerprint: str, episode: str) -> bool:
+    return alert.fingerprint == fingerprint and alert.episode == episode
 
 
 # --- the rest -------------------------------------------------------------------------------------------------------
@@ -277,20 +281,21 @@ def _review(summary: Summary, event: ReviewDrafted, at: datetime) -> Summary:
     return replace(summary, review_due_at=event.due_at)
 
 
-def _without_next_level(deadlines: tuple[Deadline, ...]) -> tuple[Deadline, ...]:
-    return tuple(deadline for deadline in deadlines if deadline.kind is not K.ESCALATE or deadline.level is None)
-
-
 def _muted(summary: Summary, event: IncidentMuted, at: datetime) -> Summary:
-    return replace(summary, deadlines=_without(summary, K.ACKNOWLEDGE, K.RESOLVE, K.ESCALATE, K.UPDATE, K.MUTE))
+    mute = Mute(event.why, event.name, event.explained_by)
+    due = without(summary, *OF_A_SEVERITY, K.CONTACT, K.MUTE)
+    return replace(summary, mute=mute, waiting_for=(), deadlines=due)
 
 
 def _unmuted(summary: Summary, event: IncidentUnmuted, at: datetime) -> Summary:
-    return replace(summary, deadlines=_without(summary, K.MUTE))
+    return replace(summary, mute=None, deadlines=without(summary, K.MUTE))
 
 
-def _without(summary: Summary, *kinds: DeadlineKind) -> tuple[Deadline, ...]:
-    return tuple(deadline for deadline in summary.deadlines if deadline.kind not in kinds)
+def _linked(summary: Summary, event: IncidentLinked, at: datetime) -> Summary:
+    """One link for each incident: what was said last of it."""
+    is_known = any(link.incident == event.other for link in summary.links)
+    links = put(summary.links, Linked(event.other, event.relation), lambda link: link.incident == event.other)
+    return replace(summary, links=links, links_seen=summary.links_seen + (not is_known))
 
 
 # `Any`: each meaning takes the event of its own row; a type that says so cannot be written for a mapping.
@@ -304,17 +309,20 @@ _MEANINGS: Mapping[type[Event], Callable[[Summary, Any, datetime], Summary]] = {
     IncidentClosed: _closed,
     IncidentMuted: _muted,
     IncidentUnmuted: _unmuted,
+    IncidentLinked: _linked,
     SeverityChanged: _severity,
+    SeverityReleased: _severity_released,
+    ImpactStated: _impact,
+    OriginSuspected: _origin,
+    WarRoomRequested: _war_room,
+    StatusUpdated: _status_updated,
     RoleAssigned: _role,
     NoteAdded: _note,
     AlertGrouped: _grouped,
     AlertCleared: _cleared,
-    DeadlineSet: _deadline_set,
-    DeadlineMissed: _missed,
-    IncidentEscalated: _escalated,
-    ResponderPaged: _paged,
-    NotificationDelivered: _delivered,
-    NotificationFailed: _undelivered,
+    AlertMoved: _moved,
+    **DEADLINES,
+    **PAGING,
     **MITIGATION,
     StatusPagePublished: _status_page,
     ReviewDrafted: _review,

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from tocsin_schemas import DeadlineKind
+from tocsin_schemas import DeadlineKind, Impact
 
 __all__ = [
     "KEPT",
@@ -18,14 +18,20 @@ __all__ = [
     "ActionState",
     "Alert",
     "Deadline",
+    "Linked",
+    "Mute",
+    "Origin",
     "Page",
     "Phase",
     "Reason",
     "Stage",
     "Stages",
+    "StatusUpdate",
     "Summary",
+    "WarRoom",
     "empty",
     "enter",
+    "nobody_has_it",
     "put",
     "spent",
     "stages_at",
@@ -41,10 +47,25 @@ class Phase(StrEnum):
     """Where the incident is in its life, in the escalator's words."""
 
     TRIGGERED = "triggered"
+    REOPENED = "reopened"
     ACKNOWLEDGED = "acknowledged"
+    INVESTIGATING = "investigating"
+    IDENTIFIED = "identified"
+    MITIGATING = "mitigating"
     MONITORING = "monitoring"
     RESOLVED = "resolved"
+    FALSE_ALARM = "false_alarm"
     CLOSED = "closed"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Nobody has answered."""
+        return self in (Phase.TRIGGERED, Phase.REOPENED)
+
+    @property
+    def is_held(self) -> bool:
+        """Somebody is on it."""
+        return self in (Phase.ACKNOWLEDGED, Phase.INVESTIGATING, Phase.IDENTIFIED, Phase.MITIGATING)
 
 
 class Stage(StrEnum):
@@ -120,6 +141,54 @@ class Deadline:
     kind: DeadlineKind
     due_at: datetime
     level: int | None = None
+    page: str | None = None  # the page that is repeated then
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Why nobody is told of it for now."""
+
+    why: Literal["silence", "inhibition", "wait", "merge", "correlation"]
+    name: str
+    explained_by: str | None = None
+
+    @property
+    def part_of(self) -> str | None:
+        """The incident that people are told of instead, where it is a part of one."""
+        return self.explained_by if self.why in ("merge", "correlation") else None
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """Another incident that it has to do with."""
+
+    incident: str
+    relation: Literal["absorbed", "absorbed_by", "split_from", "split_into", "related"]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusUpdate:
+    """What somebody said of how it stands."""
+
+    text: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The service where it is suspected to come from."""
+
+    service: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class WarRoom:
+    """The place of its own that was asked for."""
+
+    channel: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +226,11 @@ class Summary:
     stage_since: datetime | None = None
     stages: Stages = Stages()
     reopened: int = 0
+    work: Phase = Phase.ACKNOWLEDGED  # how far the work was when somebody was last on it
+    false_alarm: bool = False
+    mute: Mute | None = None
+    links: tuple[Linked, ...] = ()
+    links_seen: int = 0
 
     started_at: datetime | None = None
     opened_at: datetime | None = None
@@ -169,6 +243,13 @@ class Summary:
     acknowledged_by: str | None = None  # who is on it now
     acknowledged_until: datetime | None = None
     roles: tuple[tuple[str, str], ...] = ()
+    waiting_for: tuple[str, ...] = ()  # who must still answer, where each must
+    declined: tuple[str, ...] = ()  # who cannot take it
+    severity_held_by: str | None = None  # who has set it: only people change it then
+    impact: Impact | None = None
+    origin: Origin | None = None
+    war_room: WarRoom | None = None
+    last_update: StatusUpdate | None = None
     level: int | None = None  # the highest level that was told
 
     alerts: tuple[Alert, ...] = ()
@@ -184,6 +265,7 @@ class Summary:
     deadlines: tuple[Deadline, ...] = ()
     missed: int = 0
     notes: int = 0
+    updates: int = 0
     automation_stopped_by: str | None = None
     status_page: str | None = None
     review_due_at: datetime | None = None
@@ -192,7 +274,12 @@ class Summary:
     @property
     def active(self) -> bool:
         """Whether it is not over."""
-        return self.phase not in (Phase.RESOLVED, Phase.CLOSED)
+        return self.phase not in (Phase.RESOLVED, Phase.FALSE_ALARM, Phase.CLOSED)
+
+    @property
+    def part_of(self) -> str | None:
+        """The incident that people are told of instead of this one."""
+        return self.mute.part_of if self.mute is not None else None
 
     @property
     def time_to_acknowledge(self) -> timedelta | None:
@@ -210,6 +297,11 @@ class Summary:
 def empty(incident: str) -> Summary:
     """An incident of which nothing is known."""
     return Summary(incident)
+
+
+def nobody_has_it(summary: Summary) -> Phase:
+    """The phase of an incident that nobody is on any more."""
+    return Phase.REOPENED if summary.reopened else Phase.TRIGGERED
 
 
 def stages_at(summary: Summary, now: datetime) -> Stages:

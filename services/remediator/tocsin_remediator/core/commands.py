@@ -1,19 +1,23 @@
-"""What people ask for: a yes to an action, an action by hand, an end of all automation."""
+"""What people ask for: a yes to an action, an action by hand, an end of all automation; or why it cannot be."""
 
 from datetime import datetime, timedelta
 
 from tocsin_playbook import Playbook, UnknownNameError
+from tocsin_playbook.access import refusal
 from tocsin_playbook.model import Step
 from tocsin_remediator.core.actions import Mark, Result, Track, by_hand_id
 from tocsin_remediator.core.approval import may_approve, waits_until
-from tocsin_remediator.core.incident import Incident, Phase
+from tocsin_remediator.core.incident import Incident, Phase, why_not_wanted
 from tocsin_remediator.core.runbook import find_step
 from tocsin_remediator.core.steps import proposed, refused
 from tocsin_schemas import Event
 from tocsin_schemas.commands import ApproveAction, RunAction, StopAutomation
-from tocsin_schemas.events import ActionApproved, AutomationStopped
+from tocsin_schemas.events import ActionApproved, AutomationStopped, RequestRefused
+from tocsin_schemas.text import clean_line
 
-__all__ = ["CommandError", "decide_approve", "decide_run", "decide_stop"]
+__all__ = ["CommandError", "Request", "decide_approve", "decide_request", "decide_run", "decide_stop"]
+
+Request = ApproveAction | RunAction | StopAutomation
 
 
 class CommandError(ValueError):
@@ -22,6 +26,28 @@ class CommandError(ValueError):
     def __init__(self, command: str, incident: str, reason: str) -> None:
         super().__init__(f"{command} for incident {incident}: {reason}")
         self.command, self.incident, self.reason = command, incident, reason
+
+
+def decide_request(
+    incident: Incident,
+    playbook: Playbook,
+    command: Request,
+    command_id: str,
+    asked_at: datetime,
+    now: datetime,
+    valid: timedelta,
+) -> tuple[Event, ...]:
+    """What comes of a command, or its refusal with the reason. `valid`: how long it may be on its way."""
+    try:
+        match command:
+            case ApproveAction():
+                return decide_approve(incident, playbook, command, now)
+            case RunAction():
+                return decide_run(incident, playbook, command, command_id, asked_at, now, valid)
+            case StopAutomation():
+                return decide_stop(incident, playbook, command, now)
+    except CommandError as error:
+        return (RequestRefused(command=error.command, reason=clean_line(error.reason), by=command.by),)
 
 
 def decide_approve(incident: Incident, playbook: Playbook, command: ApproveAction, now: datetime) -> tuple[Event, ...]:
@@ -34,17 +60,17 @@ def decide_approve(incident: Incident, playbook: Playbook, command: ApproveActio
     if found is None:
         raise no(f"there is no action {command.action}")
     track, action = found
-    if incident.stopped or incident.is_over or track.episode != incident.episode or track.finished is not None:
-        raise no(f"the action {action.step} is not wanted any more")
+    if reason := why_not_wanted(incident, track):
+        raise no(f"the action {action.step} is not wanted any more: {reason}")
     if action.refused is not None:
         raise no(f"the action {action.step} was refused: {action.refused}")
     if action.open_claim is not None or (action.result is not None and action.result.result is not Result.FAILED):
         raise no(f"the action {action.step} has begun")
-    if command.by.kind != "person":
-        raise no("only a person can approve an action")
     step = find_step(playbook.runbook(track.runbook), action.step)
     if step is None:
         raise no(f"the playbook has no step {action.step}")
+    if reason := _may_not(incident, playbook, command, now):
+        raise no(reason)
     if action.needs_approval and now > waits_until(action, step):
         raise no("too late: it was to be approved sooner")
     if reason := may_approve(playbook, step, command.by.name, now):
@@ -61,7 +87,10 @@ def decide_run(
     now: datetime,
     valid: timedelta,
 ) -> tuple[Event, ...]:
-    """A step by hand: proposed and approved by the one who asks, or refused with the reason."""
+    """A step by hand: proposed and approved by the one who asks, or refused with the reason. Raises CommandError where
+    it is not theirs to ask for."""
+    if reason := _may_not(incident, playbook, command, now):
+        raise CommandError("RunAction", incident.id, reason)
     action = by_hand_id(command_id)
     track = Track(command.runbook, incident.episode, Mark("", now), by_hand=True)
     step = _step(playbook, command)
@@ -80,9 +109,7 @@ def _why_not_by_hand(incident: Incident, step: Step | None, is_old: bool, comman
     if incident.stopped:
         return "a person stopped the automation"
     if not incident.is_open and incident.phase is not Phase.MONITORING:
-        return f"the incident is {incident.phase}"
-    if command.by.kind != "person":
-        return "only a person can ask for an action by hand"
+        return f"the incident is {incident.phase.said}"
     if step is None:
         return f"the playbook has no step {command.step} in a runbook {command.runbook}"
     if step.manual is not None:
@@ -97,8 +124,12 @@ def _step(playbook: Playbook, command: RunAction) -> Step | None:
         return None
 
 
-def decide_stop(incident: Incident, command: StopAutomation) -> tuple[Event, ...]:
+def decide_stop(incident: Incident, playbook: Playbook, command: StopAutomation, now: datetime) -> tuple[Event, ...]:
     """From here on nothing is done any more in this incident; saying it twice changes nothing."""
-    if incident.phase is Phase.UNKNOWN:
-        raise CommandError("StopAutomation", incident.id, "there is no such incident")
+    if reason := _may_not(incident, playbook, command, now):
+        raise CommandError("StopAutomation", incident.id, reason)
     return (AutomationStopped(by=command.by, because=command.because),)
+
+
+def _may_not(incident: Incident, playbook: Playbook, command: Request, now: datetime) -> str | None:
+    return refusal((playbook,), command.by, command, now, roles=incident.roles)

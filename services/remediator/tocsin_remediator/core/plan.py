@@ -99,7 +99,7 @@ def _why_no_start(question: _Question, trigger: Trigger) -> str | None:
     if incident.stopped:
         return "a person stopped the automation"
     if not incident.is_open:
-        return f"the incident is {incident.phase}"
+        return f"the incident is {incident.phase.said}"
     if incident.muted:
         return "the incident is muted"
     if question.playbook.severity(incident.severity).automation == "off":

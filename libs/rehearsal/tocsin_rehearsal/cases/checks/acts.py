@@ -10,10 +10,12 @@ from tocsin_rehearsal.cases.checks.finding import Finding, unknown
 from tocsin_rehearsal.cases.known import Known
 from tocsin_rehearsal.cases.model import (
     Act,
+    AddResponder,
     Approve,
     Asked,
     Assign,
     CaseFile,
+    OverrideOnCall,
     RunAction,
     SetSeverity,
 )
@@ -57,6 +59,17 @@ def _step(asked: Approve | RunAction, known: Known, path: Path) -> Iterator[Find
     yield from step_of(asked.runbook, asked.step, known, path)
 
 
+def _override(asked: OverrideOnCall, known: Known, path: Path) -> Iterator[Finding]:
+    yield from unknown("schedule", asked.schedule, known.schedules, (*path, "schedule"))
+    yield from unknown("person", asked.person, known.people, (*path, "person"))
+
+
+def _responder(asked: AddResponder, known: Known, path: Path) -> Iterator[Finding]:
+    names = {"person": known.people, "team": known.teams, "schedule": known.schedules}
+    kind, _, name = str(asked.target).partition(":")
+    yield from unknown(kind, name, names[kind], (*path, "target"))
+
+
 def _nothing(_asked: object, _known: Known, _path: Path) -> Iterator[Finding]:
     return iter(())
 
@@ -67,4 +80,6 @@ _REFERENCES: Mapping[type[Asked], Callable[[Any, Known, Path], Iterator[Finding]
     Assign: _assign,
     Approve: _step,
     RunAction: _step,
+    OverrideOnCall: _override,
+    AddResponder: _responder,
 }

@@ -50,6 +50,9 @@ def _foreign_alerts(case: Case) -> tuple[str, ...]:
 
 def _incident(incident: IncidentExpected, known: Known, path: Path) -> Iterator[Finding]:
     yield from unknown("severity", incident.severity, known.severities, (*path, "severity"))
+    yield from unknown("service", incident.origin, known.services, (*path, "origin"))
+    for role, person in incident.roles.said.items():
+        yield from unknown("person", person, known.people, (*path, "roles", role))
 
 
 def _alert(alert: AlertExpected, known: Known, raised: tuple[str, ...], path: Path) -> Iterator[Finding]:

@@ -15,7 +15,6 @@ from tocsin_rehearsal.cases.model import CaseFile
 STATUS_PAGE = "Tocsin does not publish a status page yet"
 PROBES = "Tocsin does not run probes yet"
 DEPLOYMENTS = "Tocsin does not hear of deployments yet"
-SILENCES = "Tocsin does not carry out silences yet"
 RECORDER = "the recorder does not run in a test: it only reads, and nobody is paged by it"
 
 
@@ -36,5 +35,3 @@ def not_yet(file: CaseFile, _known: Known) -> Iterator[Finding]:
         for verb in ("kill", "restart"):
             if getattr(act, verb) == "recorder":
                 yield Finding((*path, verb), RECORDER, "a service that decides or acts")
-        if act.silence is not None:
-            yield Finding((*path, "silence"), SILENCES, "no `silence`", at_key=True)

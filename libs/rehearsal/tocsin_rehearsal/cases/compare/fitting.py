@@ -62,6 +62,7 @@ def _is_target(who: AnyTarget | None, target: str) -> bool:
 def _page(item: PageExpected, fields: Fields) -> Iterator[Misfit]:
     yield from _told(item, fields)
     yield from _is("level", item.level, fields["level"])
+    yield from _is("way", item.way, fields["way"])
     yield from _is("severity", item.severity, fields["severity"])
 
 

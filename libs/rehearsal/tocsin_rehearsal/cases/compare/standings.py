@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 from tocsin_rehearsal.cases.compare.verdict import Place, Verdict
 from tocsin_rehearsal.cases.model import AlertExpected, DeadlineExpected, Expectation, IncidentExpected
@@ -108,20 +109,43 @@ def _alerts_now(state: State) -> str:
 
 def _incident(item: IncidentExpected, place: Place) -> _Claim:
     def holds(state: State) -> bool:
-        count = sum(_is_incident(item, fields) for fields in state.incidents.values())
+        count = sum(_is_incident(item, fields, state) for fields in state.incidents.values())
         return count > 0 if item.count is None else count == item.count
 
-    return _Claim(place, in_words(item), holds, _incidents_now, is_denial=item.count == 0)
+    return _Claim(place, in_words(item), holds, partial(_incidents_now, item), is_denial=item.count == 0)
 
 
-def _is_incident(item: IncidentExpected, fields: Fields) -> bool:
+def _is_incident(item: IncidentExpected, fields: Fields, state: State) -> bool:
     phase = fields["phase"]
-    is_phase = phase not in ("resolved", "closed") if item.phase == "open" else item.phase in (None, phase)
-    return is_phase and item.severity in (None, fields["severity"]) and item.labels.items() <= labels_in(fields).items()
+    is_phase = (
+        phase not in ("resolved", "false_alarm", "closed") if item.phase == "open" else item.phase in (None, phase)
+    )
+    if not is_phase or item.severity not in (None, fields["severity"]):
+        return False
+    return item.labels.items() <= labels_in(fields).items() and not list(_other_facts(item, fields, state))
 
 
-def _incidents_now(state: State) -> str:
-    standing = [f"{fields['phase']}, {fields['severity']}" for fields in state.incidents.values()]
+def _other_facts(item: IncidentExpected, fields: Fields, state: State) -> Iterator[str]:
+    """What else is asked of it and is otherwise, in words."""
+    whole = labels_in(state.incidents.get(fields["part_of"], {}))
+    if not item.part_of.items() <= whole.items():
+        yield f"part of {dict(whole)}" if whole else "part of no other"
+    for name in ("roles", "impact"):
+        asked, known = getattr(item, name), fields[name]
+        wanted = asked.said if asked is not None else {}
+        if isinstance(known, Mapping) and not wanted.items() <= known.items():
+            said = ", ".join(f"{each} {value}" for each, value in known.items()) or "none"
+            yield f"{name}: {said}"
+    for name in ("origin", "war_room"):
+        if getattr(item, name) not in (None, fields[name]):
+            yield f"{name.replace('_', ' ')}: {fields[name] or 'none'}"
+
+
+def _incidents_now(item: IncidentExpected, state: State) -> str:
+    standing = [
+        ", ".join([str(fields["phase"]), str(fields["severity"]), *_other_facts(item, fields, state)])
+        for fields in state.incidents.values()
+    ]
     if len(standing) == 1:
         return f"incident {standing[0]}"
     return f"{len(standing)} incidents: {'; '.join(standing[:4])}" if standing else "no incident"

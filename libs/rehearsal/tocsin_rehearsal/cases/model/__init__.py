@@ -4,12 +4,15 @@ from tocsin_rehearsal.cases.model.acts import (
     Acknowledge,
     Act,
     AddNote,
+    AddResponder,
     Approve,
     Asked,
     Assign,
     Doing,
     Escalate,
     Fire,
+    Lift,
+    OverrideOnCall,
     Resolve,
     RunAction,
     SetSeverity,
@@ -28,7 +31,15 @@ from tocsin_rehearsal.cases.model.expect import (
     PageExpected,
 )
 from tocsin_rehearsal.cases.model.file import Case, CaseFile
-from tocsin_rehearsal.cases.model.given import Deployment, Feed, ForeignAlert, Given, ProbeResult, SeriesBlock
+from tocsin_rehearsal.cases.model.given import (
+    Deployment,
+    Feed,
+    ForeignAlert,
+    Given,
+    GivenSilence,
+    ProbeResult,
+    SeriesBlock,
+)
 from tocsin_rehearsal.cases.model.world import Answer, ChannelTrouble, HttpRule, World
 
 __all__ = [
@@ -36,6 +47,7 @@ __all__ = [
     "Act",
     "ActionExpected",
     "AddNote",
+    "AddResponder",
     "AlertExpected",
     "Answer",
     "ApprovalExpected",
@@ -55,9 +67,12 @@ __all__ = [
     "Fire",
     "ForeignAlert",
     "Given",
+    "GivenSilence",
     "HttpRule",
     "IncidentExpected",
+    "Lift",
     "MessageExpected",
+    "OverrideOnCall",
     "PageExpected",
     "ProbeResult",
     "Resolve",

@@ -12,6 +12,7 @@ from tocsin_playbook.model.base import Section, exactly_one, refuse
 from tocsin_playbook.model.communicate import TemplateName
 from tocsin_playbook.model.references import AnyTarget, ChannelRef, PersonRef, Target, parse_target
 from tocsin_playbook.model.scalars import Count, Flag, Labels, Line, Name, PositiveCount, SeverityName, Text, Token
+from tocsin_rehearsal.cases.model.impact import KnownImpact
 from tocsin_rehearsal.cases.model.times import (
     NONE,
     Between,
@@ -21,12 +22,15 @@ from tocsin_rehearsal.cases.model.times import (
     Throughout,
     or_text,
 )
-from tocsin_schemas import DeadlineKind
+from tocsin_schemas import DeadlineKind, Role
 
 AT_WIDTH = timedelta(seconds=1)
 """`at: 5m` means: within the second that begins then. Messages take a moment to travel."""
 
-PhaseName = Literal["triggered", "acknowledged", "monitoring", "resolved", "closed", "open"]
+PhaseName = Literal[
+    "triggered", "reopened", "acknowledged", "investigating", "identified", "mitigating", "monitoring", "resolved",
+    "false_alarm", "closed", "open",
+]  # fmt: skip
 PageOutcome = Literal["delivered", "failed", "decided"]
 ActionOutcome = Literal[
     "started", "proposed", "approved", "succeeded", "failed", "unknown", "refused", "helped", "did_not_help"
@@ -61,6 +65,21 @@ def _incident(value: object) -> object:
     return {"count": 0} if value == NONE else value
 
 
+class RolesExpected(Section):
+    """Who has which role."""
+
+    incident_commander: Name | None = Field(default=None, description="Who leads.")
+    technical_lead: Name | None = Field(default=None, description="Who leads the technical work.")
+    communications_lead: Name | None = Field(default=None, description="Who says how it stands.")
+    support_lead: Name | None = Field(default=None, description="Who speaks with customers.")
+
+    @property
+    def said(self) -> dict[str, str]:
+        """The roles that are spoken of."""
+        people = {role.value: getattr(self, role.value) for role in Role}
+        return {role: person for role, person in people.items() if person is not None}
+
+
 class IncidentExpected(Section):
     """An incident as it stands."""
 
@@ -69,6 +88,11 @@ class IncidentExpected(Section):
     )
     severity: SeverityName | None = Field(default=None, description="Its severity.")
     labels: Labels = Field(default={}, description="Labels it has, perhaps among others.")
+    roles: RolesExpected = Field(default=RolesExpected(), description="Who has which role, perhaps among others.")
+    impact: KnownImpact | None = Field(default=None, description="What is known of what it does to people.")
+    part_of: Labels = Field(default={}, description="Labels of the incident that it is a part of.")
+    origin: Name | None = Field(default=None, description="The service that it is suspected to come from.")
+    war_room: Line | None = Field(default=None, description="The name of the room that was asked for.")
     count: Count | None = Field(
         default=None, description="How many such incidents there are; default: at least one. `incident: none` is 0."
     )
@@ -97,6 +121,10 @@ class PageExpected(Section):
     )
     channel: Token | None = Field(default=None, description="The channel it goes by.")
     level: PositiveCount | None = Field(default=None, description="The escalation level, from 1.")
+    way: PositiveCount | None = Field(
+        default=None,
+        description="Which of the person's own rules it follows, from 1; later ones wait for an answer.",
+    )
     severity: SeverityName | None = Field(default=None, description="The incident's severity then.")
     outcome: PageOutcome = Field(
         default="delivered",

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema,
 
 from tocsin_playbook.model.base import Section, exactly_one
 from tocsin_playbook.model.durations import PositiveDuration
+from tocsin_playbook.model.references import AlertMatcher
 from tocsin_playbook.model.scalars import Flag, Labels, Line, Name, Token
 from tocsin_rehearsal.cases.model.times import Offset, Spell
 from tocsin_rehearsal.cases.model.world import World
@@ -63,6 +64,16 @@ class ForeignAlert(Spell):
 
     labels: Annotated[Labels, Field(min_length=1)] = Field(description="Its labels; `alertname` is its name.")
     annotations: Labels = Field(default={}, description="Further facts, such as `summary`.")
+
+
+class GivenSilence(Spell):
+    """A silence that somebody has set before the test begins."""
+
+    name: Name | None = Field(default=None, description="What `lift` calls it.")
+    match: Annotated[tuple[AlertMatcher, ...], Field(min_length=1, max_length=20)] = Field(
+        description='The alerts, such as `[service="shop"]`: all must match.'
+    )
+    because: Line = Field(default="a test", description="Why.")
 
 
 class ProbeResult(Spell):
@@ -120,6 +131,9 @@ class Given(Section):
         "`0+10x100` is 0, then 100 values that rise by 10; `_` is no value, `stale` the end of the series.",
     )
     alerts: tuple[ForeignAlert, ...] = Field(default=(), max_length=5000, description="Alerts of other systems.")
+    silences: tuple[GivenSilence, ...] = Field(
+        default=(), max_length=100, description="Silences that stand when the test begins; others are in the playbook."
+    )
     probes: tuple[ProbeResult, ...] = Field(default=(), max_length=1000, description="What probes find.")
     deployments: tuple[Deployment, ...] = Field(default=(), max_length=1000, description="What was deployed.")
     world: World = Field(default=World(), description="How everything outside answers; default: all is well.")

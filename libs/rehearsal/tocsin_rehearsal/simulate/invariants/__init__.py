@@ -10,6 +10,7 @@ from tocsin_rehearsal.simulate.invariants.actions import (
     UnknownIsTold,
 )
 from tocsin_rehearsal.simulate.invariants.alerts import NoAlertLost, NoAnswerBeforeDurability, OneIncident
+from tocsin_rehearsal.simulate.invariants.answers import EachAnswers, NoWayAfterAnswer
 from tocsin_rehearsal.simulate.invariants.bulkheads import OthersArrive, PagedSoon, PoisonIsParked
 from tocsin_rehearsal.simulate.invariants.course import Course, Invariant, Violation
 from tocsin_rehearsal.simulate.invariants.detection import FiresWhenDue, SilenceIsTold
@@ -37,6 +38,7 @@ from tocsin_rehearsal.simulate.invariants.pages import (
     NoSendingAfterReceipt,
     ReceiptIsTrue,
 )
+from tocsin_rehearsal.simulate.invariants.parts import PartsAreHeard
 from tocsin_rehearsal.simulate.invariants.timeline import TimelineWhole
 
 __all__ = ["ALL", "Course", "Invariant", "Violation"]
@@ -45,7 +47,8 @@ ALL: tuple[type[Invariant], ...] = (
     AllLive, NoAnswerBeforeDurability, NoAlertLost, OneIncident,
     IntentFirst, AtMostOnce, TruthfulOutcome, OneOutcome, UnknownIsTold, StillWanted, BudgetKept,
     NeverEarly, OnTime, EachLevelOnce, CatchesUpSanely, HearsResolutionsFirst, NoEscalationAfterResolution,
-    NobodyToldWhileMuted, NoPageLost, FallsBackSoon, ReceiptIsTrue, NoSendingAfterReceipt, DuplicatesBounded,
+    NobodyToldWhileMuted, PartsAreHeard, NoWayAfterAnswer, EachAnswers, NoPageLost, FallsBackSoon, ReceiptIsTrue,
+    NoSendingAfterReceipt, DuplicatesBounded,
     WholeLog, DecidedOnce, LegalLife, CommandsAnswered, SameDecisionAgain, TimelineWhole,
     PoisonIsParked, OthersArrive, PagedSoon, FiresWhenDue, SilenceIsTold,
     BacklogEmpties, NothingOverdue, AllClosed,

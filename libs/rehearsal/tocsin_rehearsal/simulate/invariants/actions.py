@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 
-from tocsin_escalator.core.incident import Phase
+from tocsin_escalator.core.incident import HELD, WAITING
 from tocsin_rehearsal.outside.web import Call
 from tocsin_rehearsal.simulate.history import Happened
 from tocsin_rehearsal.simulate.invariants.course import Course, Invariant
@@ -137,8 +137,7 @@ class UnknownIsTold(Invariant):
         if any(isinstance(each.data, IncidentEscalated | ResponderPaged) and each.at <= by for each in told):
             return
         after = [each for each in self.history.incidents[unknown.incident].events if each.at <= by]
-        over = (Phase.RESOLVED, Phase.CLOSED)
-        if unknown.after.phase in over or any(each.after.phase in over for each in after if each.at >= unknown.at):
+        if not unknown.after.is_open or any(not each.after.is_open for each in after if each.at >= unknown.at):
             return
         self.fails("nobody was told that an outcome is unknown", unknown.incident)
 
@@ -169,7 +168,7 @@ class StillWanted(Claims):
             return
         life = self.history.incidents[claim.incident]
         latest = self.course.now - (0.0 if self.plan.is_calm else _ON_ITS_WAY)
-        if life.state.phase not in (Phase.TRIGGERED, Phase.ACKNOWLEDGED) and life.phase_since < latest:
+        if life.state.phase not in WAITING | HELD and life.phase_since < latest:
             self.fails(f"{call.url} was done in an incident that is {life.state.phase.value}", claim.incident)
         if life.stopped_at is not None and life.stopped_at < latest:
             self.fails(f"{call.url} was done after automation was stopped", claim.incident)

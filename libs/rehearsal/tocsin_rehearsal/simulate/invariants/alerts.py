@@ -5,10 +5,12 @@ from tocsin_rehearsal.outside.senders import ForeignAlert
 from tocsin_rehearsal.simulate.history import Happened
 from tocsin_rehearsal.simulate.invariants.course import Course, Invariant
 from tocsin_schemas import Labels
+from tocsin_schemas.commands import Split
 from tocsin_schemas.events import (
     AlertCleared,
     AlertFired,
     AlertGrouped,
+    AlertMoved,
     IncidentMuted,
     IncidentOpened,
     NoteAdded,
@@ -68,16 +70,23 @@ class OneIncident(Invariant):
         super().__init__(course)
         self._of_alert: dict[tuple[str, str], str] = {}
         self._of_group: dict[str, str] = {}
+        self._halves: dict[tuple[str, str, str], str] = {}
+        """Alerts that are split off, by where they go, of which the log has one half so far: that they are there, or
+        that they are not where they were any more. Both follow from one command; which comes first is left open."""
 
     def on_event(self, happened: Happened) -> None:
         match happened.data:
             case AlertGrouped(alert=alert):
                 first = self._of_alert.setdefault((alert.fingerprint, alert.episode), happened.incident)
-                if first != happened.incident:
+                if first != happened.incident and self._is_asked_for(happened, first):
+                    self._half(alert.fingerprint, alert.episode, to=happened.incident, said_in=happened.incident)
+                elif first != happened.incident:
                     self.fails(f"the alert {dict(alert.labels)} is in {first} already", happened.incident)
+            case AlertMoved(fingerprint=name, episode=episode, to=to):
+                self._half(name, episode, to=to, said_in=happened.incident)
             case IncidentOpened(group_key=group):
                 before = self.history.incidents.get(self._of_group.get(group, ""))
-                if before is not None and before.state.phase not in (Phase.RESOLVED, Phase.CLOSED):
+                if before is not None and before.state.is_open:
                     self.fails(
                         f"its group's incident {before.id} is still {before.state.phase.value}", happened.incident
                     )
@@ -86,3 +95,21 @@ class OneIncident(Invariant):
                 self._of_group[group] = happened.incident
             case _:
                 pass
+
+    def _is_asked_for(self, happened: Happened, first: str) -> bool:
+        """Whether somebody has asked for alerts of the first incident to be one of their own."""
+        return any(
+            asked.id == happened.envelope.cause and isinstance(asked.command, Split) and asked.command.incident == first
+            for asked in self.course.stage.asked
+        )
+
+    def _half(self, name: str, episode: str, *, to: str, said_in: str) -> None:
+        if self._halves.pop((name, episode, to), said_in) == said_in:
+            self._halves[name, episode, to] = said_in
+        else:
+            self._of_alert[name, episode] = to
+
+    def at_end(self) -> None:
+        for (_, _, to), said_in in self._halves.items():
+            missing = "still has it where it was" if said_in == to else f"is not in {to}"
+            self.fails(f"an alert that was split off {missing}", said_in)

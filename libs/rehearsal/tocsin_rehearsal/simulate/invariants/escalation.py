@@ -1,6 +1,6 @@
 """Who is told when."""
 
-from tocsin_escalator.core.incident import Deadline, Phase
+from tocsin_escalator.core.incident import Deadline
 from tocsin_rehearsal.simulate.history import Happened
 from tocsin_rehearsal.simulate.invariants.course import Course, Invariant
 from tocsin_rehearsal.simulate.profiles import Trouble
@@ -179,7 +179,7 @@ class NoEscalationAfterResolution(Invariant):
     numbers = "7"
 
     def on_event(self, happened: Happened) -> None:
-        if happened.after.phase not in (Phase.RESOLVED, Phase.CLOSED):
+        if happened.after.is_open:
             return
         if isinstance(happened.data, ResponderPaged | IncidentEscalated):
             self.fails(f"{type(happened.data).__name__} after the resolution", happened.incident)

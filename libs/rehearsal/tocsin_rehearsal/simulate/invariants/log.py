@@ -1,11 +1,14 @@
 """The log itself."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 
-from tocsin_escalator.core.incident import Phase
+from tocsin_escalator.core.incident import HELD, OPEN, OVER, WAITING, Phase
+from tocsin_escalator.core.lifecycle import TABLE, Answer
 from tocsin_rehearsal.simulate.history import Happened
 from tocsin_rehearsal.simulate.invariants.again import decided_again
 from tocsin_rehearsal.simulate.invariants.course import Course, Invariant
+from tocsin_rehearsal.simulate.stage import Asked
 from tocsin_schemas.ids import event_id
 from tocsin_schemas.parts import Actor
 
@@ -69,6 +72,30 @@ class DecidedOnce(Invariant):
         return sequence in self.world.broker.streams["INCIDENTS"].torn_at
 
 
+_FIRING = WAITING | HELD
+_MOVES: Mapping[Answer, tuple[frozenset[Phase], frozenset[Phase]]] = {
+    Answer.OPEN: (frozenset({Phase.NONE}), frozenset({Phase.TRIGGERED})),
+    Answer.RESUME: (frozenset({Phase.MONITORING}), _FIRING),
+    Answer.REOPEN: (OVER, frozenset({Phase.REOPENED})),
+    Answer.CLEAR: (_FIRING, frozenset({Phase.MONITORING})),
+    Answer.SPLIT: (_FIRING, frozenset({Phase.MONITORING})),
+    Answer.TELL: (HELD, WAITING),
+    Answer.ACKNOWLEDGE: (WAITING, HELD),
+    Answer.UPDATE: (_FIRING, HELD),
+    Answer.RESOLVE: (OPEN, OVER),
+    Answer.CLOSE: (OVER, frozenset({Phase.CLOSED})),
+}
+"""From where each answer may lead an incident, and where to."""
+
+_STEPS: frozenset[tuple[Phase, Phase]] = frozenset(
+    (before, after)
+    for (before, _), answered in TABLE.items()
+    if answered in _MOVES and before in _MOVES[answered][0]
+    for after in _MOVES[answered][1]
+)
+"""From which phase to which an incident may go, by the table."""
+
+
 class LegalLife(Invariant):
     """15: an incident goes from phase to phase as the table says; after its end nothing is decided."""
 
@@ -76,6 +103,8 @@ class LegalLife(Invariant):
 
     def on_event(self, happened: Happened) -> None:
         before, after = happened.before.phase, happened.after.phase
+        if before is not after and (before, after) not in _STEPS:
+            self.fails(f"{before.value} becomes {after.value} by {type(happened.data).__name__}", happened.incident)
         owner = happened.data.OWNER
         if owner == "escalator" and before is Phase.CLOSED and happened.data.SLUG != "command_rejected":
             self.fails(f"{type(happened.data).__name__} after the incident was closed", happened.incident)
@@ -83,10 +112,8 @@ class LegalLife(Invariant):
             self.fails(f"{type(happened.data).__name__} before the incident was opened", happened.incident)
         if after is Phase.MONITORING and happened.after.firing:
             self.fails("is watched although alerts fire", happened.incident)
-        if before is not after and after is Phase.CLOSED and before is not Phase.RESOLVED:
-            self.fails(f"is closed from {before.value}", happened.incident)
         by_itself = getattr(happened.data, "by", None) == Actor.system("escalator")
-        if after is Phase.RESOLVED and before not in (Phase.RESOLVED, Phase.MONITORING) and by_itself:
+        if after is Phase.RESOLVED and before not in (*OVER, Phase.MONITORING) and by_itself:
             self.fails("is resolved without having been watched", happened.incident)
 
 
@@ -98,8 +125,13 @@ class CommandsAnswered(Invariant):
     def at_end(self) -> None:
         parked = {getattr(letter.data, "headers", {}).get("ce-id", "") for letter in self.world.dead_letters}
         for asked in self.course.stage.asked:
-            if asked.id not in self.history.by_cause and asked.id not in parked:
+            answers = [each for each in self.history.by_cause.get(asked.id, ()) if each.incident == _about(asked)]
+            if not answers and asked.id not in parked:
                 self.fails(f"{type(asked.command).__name__} at {asked.at:.1f} s was never answered")
+
+
+def _about(asked: Asked) -> str:
+    return str(getattr(asked.command, "incident", ""))
 
 
 class SameDecisionAgain(Invariant):

@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-from tocsin_escalator.core.incident import Phase
 from tocsin_rehearsal.outside.receivers import Sent
 from tocsin_rehearsal.simulate.history import Happened
 from tocsin_rehearsal.simulate.invariants.course import Course, Invariant
@@ -51,12 +50,12 @@ class NoPageLost(Invariant):
     def _led_on(self, failed: Happened, page: Happened) -> bool:
         if self.history.by_cause.get(failed.envelope.id):
             return True
-        if failed.after.phase is not Phase.TRIGGERED or failed.after.reopened != page.after.reopened:
+        if not failed.after.is_waiting or failed.after.reopened != page.after.reopened:
             return True
         events = self.history.incidents[page.incident].events
         within = [each for each in events if page.at <= each.at <= max(failed.at, self.course.healed_at) + 60.0]
         moved_on = (IncidentEscalated, IncidentReopened)
-        return any(isinstance(each.data, moved_on) or each.after.phase is not Phase.TRIGGERED for each in within)
+        return any(isinstance(each.data, moved_on) or not each.after.is_waiting for each in within)
 
 
 class FallsBackSoon(Invariant):
