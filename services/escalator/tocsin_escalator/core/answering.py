@@ -3,14 +3,14 @@
 from datetime import timedelta
 from typing import Literal
 
-from tocsin_escalator.core.deadlines import set_next_update
+from tocsin_escalator.core.deadlines import set_next_update, set_next_way
 from tocsin_escalator.core.draft import Draft
 from tocsin_escalator.core.escalation import anchor_of, escalate_next, set_next
 from tocsin_escalator.core.incident import NOTHING_TOLD, Place
 from tocsin_escalator.core.paging import page, unanswered
 from tocsin_playbook.model import ChannelRef, UnknownNameError, parse_target
 from tocsin_playbook.oncall import people_of
-from tocsin_schemas import Actor, Role
+from tocsin_schemas import Actor, DeadlineKind, Role
 from tocsin_schemas.events import (
     IncidentAcknowledged,
     NoteAdded,
@@ -90,7 +90,11 @@ def update(
     draft.add(StatusUpdated(text=text, status=status, by=by))
     held = draft.state.acknowledged
     if held is not None and held.holds(draft.now) and held.lasting is not None and held.since != draft.now:
+        ways = [each for each in draft.state.deadlines.values() if each.kind is DeadlineKind.CONTACT]
         _hold(draft, Actor(kind="person", name=held.by), held.lasting)
+        for each in ways:  # to go on with it answers for nobody who has been told since
+            if each.page is not None and draft.state.pages[each.page].target != f"person:{held.by}":
+                set_next_way(draft, each.page, each.round, each.due_at)
     if draft.state.muted is None:
         set_next_update(draft, 0)
 

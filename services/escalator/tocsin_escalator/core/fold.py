@@ -93,13 +93,11 @@ def _opened(state: IncidentState, event: IncidentOpened, at: datetime) -> Incide
 def _acknowledged(state: IncidentState, event: IncidentAcknowledged, at: datetime) -> IncidentState:
     held = state.acknowledged if state.is_held(at) else None
     paused = held.paused if held is not None else state.escalation
-    over = _OF_AN_ANSWER if held is None or held.by != event.by.name else _OF_AN_ANSWER - {K.CONTACT}
-    theirs = _pages_to(state, event.by.name)  # who says it again answers for nobody who has been told since
     return state._replace(
         phase=state.work if state.is_waiting else state.phase,
         acknowledged=Acknowledgement(event.by.name, event.until, at, paused),
         answered=state.answered | {event.by.name},
-        deadlines=_without(state, lambda d: d.kind in over or d.place is not None or d.page in theirs),
+        deadlines=_without(state, lambda d: d.kind in _OF_AN_ANSWER or d.place is not None),
     )
 
 

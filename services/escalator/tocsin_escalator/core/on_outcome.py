@@ -72,13 +72,19 @@ def _tell(draft: Draft, given: Input, event: Event) -> None:
 
 
 def _page_failed(draft: Draft, event: NotificationFailed) -> None:
-    """Go on to the next level, unless that has happened since, for another page of the same level for example."""
-    page = draft.state.pages.get(event.page or "")
-    if page is None or has_moved_on(draft, page.place):
+    """Go on to the next level, unless that has happened since, for another page of the same level for example. Where
+    no level is left the failure is written down.
+    """
+    state = draft.state
+    page, plan = state.pages.get(event.page or ""), draft.rulebook.plan(state.severity)
+    if page is None:
         return
+    moved_on = has_moved_on(draft, page.place)
+    if moved_on and plan is not None and plan.after(state.reached):
+        return  # the plan goes on
     held = draft.state.acknowledged if draft.state.is_held(draft.now) else None
     if held is not None and page.at <= held.since:
         return  # somebody is on it, and was told in another way
-    if not escalate_next(draft, "page_failed", page_reason="page_failed"):
+    if moved_on or not escalate_next(draft, "page_failed", page_reason="page_failed"):
         text = f"The page to {page.target} failed, and no level is left to tell: {event.reason}"
         draft.add(NoteAdded(text=clean_text(text), by=SYSTEM))
