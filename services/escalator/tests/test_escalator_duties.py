@@ -1,8 +1,8 @@
 """Roles, rooms, updates and targets: what an incident asks of people by the playbook's rules."""
 
-from escalator_world import World, fired, minutes, person, rulebook
+from escalator_world import World, fired, minutes, rulebook
 
-from tocsin_escalator.core.incident import Phase
+from tocsin_escalator.core.incident import Phase, empty
 from tocsin_escalator.core.on_alert import Slot, decide_alert_fired
 from tocsin_schemas import DeadlineKind, Role
 from tocsin_schemas.commands import Acknowledge, AssignRole, Decline, Reopen, Resolve, SetSeverity, Update
@@ -84,16 +84,10 @@ def test_a_room_is_named_by_the_days_number_where_the_playbook_wants_that() -> N
     alert = fired(severity="P0")
     slot = world.slot(alert)
     numbered = Slot(slot.group, slot.number, slot.incident, day_number=7)
-    opening, *rest = decide_alert_fired(world.states.get("", _nothing(slot)), alert, numbered, book, world.now)
+    opening, *rest = decide_alert_fired(empty(slot.incident), alert, numbered, book, world.now)
     assert isinstance(opening, IncidentOpened)
     assert opening.day_number == 7
     assert [event.name for event in rest if isinstance(event, WarRoomRequested)] == ["#incident-20260302-007"]
-
-
-def _nothing(slot: Slot):  # type: ignore[no-untyped-def]  # a state, of which the type says nothing here
-    from tocsin_escalator.core.incident import empty
-
-    return empty(slot.incident)
 
 
 # --- updates ----------------------------------------------------------------------------------------------------------
@@ -225,4 +219,3 @@ def test_who_may_not_is_told_so() -> None:
     world.do(Acknowledge)
     assert world.timeline()[-1] == "0s rejected Acknowledge: ada is a viewer; Acknowledge asks for a responder"
     assert world.state.phase is Phase.TRIGGERED
-    assert person("ada").kind == "person"

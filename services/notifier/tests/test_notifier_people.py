@@ -382,7 +382,7 @@ def told_after(*events: Event) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("why", ["merge", "correlation"])
 def test_while_an_incident_is_a_part_of_another_nobody_hears_of_it_although_people_have_before(why: str) -> None:
-    muted = IncidentMuted(why=why, name="Payments are down", explained_by="other")  # type: ignore[arg-type]
+    muted = IncidentMuted(why=why, name="Payments are down", explained_by="other")  # type: ignore[arg-type]  # drawn from its own words
     log = Log(opened())
     (told,) = log.told(log.add(paged()))
     log.add(delivered(told))
@@ -456,7 +456,7 @@ def test_how_far_the_work_is_is_what_was_said_last_by_who_is_on_it() -> None:
 )
 def test_what_is_not_due_any_more_is_not_told_as_due(event: Event, left: list[str]) -> None:
     kinds = ("acknowledge", "acknowledge_soon", "contact", "escalate", "resolve", "resolve_soon", "update")
-    due = [DeadlineSet(deadline=kind, kind=kind, due_at=NOW + MINUTE) for kind in kinds]  # type: ignore[arg-type]
+    due = [DeadlineSet(deadline=kind, kind=kind, due_at=NOW + MINUTE) for kind in kinds]  # type: ignore[arg-type]  # pydantic reads it
     assert sorted(Log(opened(), *due, event).incident.deadlines) == left
 
 
