@@ -44,7 +44,8 @@ demo: $(READY) ## a real incident from beginning to end, in under a minute
 WORKERS ?= 4
 
 .PHONY: test
-test: $(READY) peers lint types imports docs-check compose-check ## everything that must hold, in a few minutes
+test: $(READY) peers ## everything that must hold, in a few minutes
+	@$(MAKE) --no-print-directory -j 2 lint types imports docs-check compose-check
 	@echo "==> Tests"
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not long" $(ARGS)
 

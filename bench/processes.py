@@ -32,7 +32,7 @@ class Service(ServerProcess):
         given = {**self._environment, "TOCSIN_HTTP_PORT": str(self.port)}
         return [
             *("/usr/bin/env", *(f"{name}={value}" for name, value in given.items())),
-            *(sys.executable, "-m", "tocsin", "run", self._service),
+            *(sys.executable, "-m", f"tocsin_{self._service}"),
         ]
 
     @property
@@ -71,6 +71,7 @@ class Stage:
             "TOCSIN_NATS_URL": self.nats.url,
             "TOCSIN_NATS_MONITOR_URL": self.nats.monitor_url,
             "TOCSIN_LOG_LEVEL": "warning",
+            "TOCSIN_ESCALATOR_INDEX_FOLDER": str(self.folder / "kept"),
         }
         added = Service(self.folder / f"{service}-{number}", service, environment)
         self.services.append(added)

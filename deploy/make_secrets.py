@@ -32,6 +32,10 @@ def make_secrets(folder: Path) -> list[str]:
     passwords = {name: _password(folder / f"nats_{name}", new) for name in IDENTITIES}
     authorization = {"authorization": {"users": users(passwords)}}  # nats-server reads JSON as its own format
     _write(folder / "nats_users.conf", json.dumps(authorization, indent=2) + "\n")
+    tokens = folder / "access" / "tokens"  # a folder of its own: the file is replaced when a token is made
+    tokens.parent.mkdir(exist_ok=True)
+    if not tokens.exists():
+        _write(tokens, "# tocsin tokens add NAME --file deploy/secrets/access/tokens\n")
     valkey = _password_of_valkey(folder / "redis_url", new)
     _write(folder / "valkey.conf", f"requirepass {valkey}\n")
     return new

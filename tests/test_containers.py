@@ -170,15 +170,24 @@ def test_the_command_says_what_is_wrong_and_ends_with_1(copy: Path) -> None:
 def test_secrets_are_random_kept_and_shut_away(tmp_path: Path) -> None:
     folder, other = tmp_path / "secrets", tmp_path / "other"
     make_secrets(folder), make_secrets(other)
-    before = {file.name: file.read_text() for file in folder.iterdir()}
-
+    before = {file.name: file.read_text() for file in folder.iterdir() if file.is_file()}
     assert make_secrets(folder) == []
 
-    assert {file.name: file.read_text() for file in folder.iterdir()} == before
+    assert {file.name: file.read_text() for file in folder.iterdir() if file.is_file()} == before
     assert set(before) == set(FILES)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert len({before[f"nats_{name}"] for name in IDENTITIES}) == len(IDENTITIES)
-    assert not set(before.values()) & {file.read_text() for file in other.iterdir()}
+    assert not set(before.values()) & {file.read_text() for file in other.iterdir() if file.is_file()}
+
+
+def test_access_tokens_stand_in_a_folder_of_their_own_and_stay(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    tokens = tmp_path / "access" / "tokens"
+    assert tokens.stat().st_mode & 0o777 == 0o444, "containers run as somebody else"
+    tokens.chmod(0o644)
+    tokens.write_text("ada sha256:…\n")
+    make_secrets(tmp_path)
+    assert tokens.read_text() == "ada sha256:…\n"
 
 
 def test_a_removed_password_is_made_anew_and_the_server_is_told(tmp_path: Path) -> None:

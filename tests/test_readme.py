@@ -39,7 +39,7 @@ def blocks(language: str, containing: str) -> str:
     return str(found[0])
 
 
-COMMAND = r"^tocsin ([a-z-]+(?: (?:push|show|export|import|override|swap|lift|add|list))?)"
+COMMAND = r"^tocsin ([a-z-]+(?: (?:push|show|export|import|override|swap|lift|add|list|revoke))?)"
 """A command, and of some the word that says which part of it."""
 
 

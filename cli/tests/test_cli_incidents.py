@@ -14,6 +14,7 @@ from tocsin_runtime.bus.log import IncidentLog
 from tocsin_schemas import COMMANDS, Actor, Command, Impact, Role
 from tocsin_schemas.commands import (
     Acknowledge,
+    AcknowledgeAlert,
     AddNote,
     AddResponder,
     ApproveAction,
@@ -82,7 +83,7 @@ SENT: list[tuple[tuple[str, ...], Command]] = [
     (("approve", "fi", "act1"), ApproveAction(**IT, action="act1")),
     (("stop-automation", "fi", "--because", "no"), StopAutomation(**IT, because="no")),
 ]
-NOT_ABOUT_AN_INCIDENT = {Silence, LiftSilence, OverrideOnCall, LiftOverride}
+NOT_ABOUT_AN_INCIDENT = {Silence, LiftSilence, OverrideOnCall, LiftOverride, AcknowledgeAlert}
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +187,7 @@ def test_a_command_that_nobody_carries_out_says_that_it_is_queued(desk: Desk, mo
         ("responder", ("merge", FIRST, SECOND), False),
         ("commander", ("merge", FIRST, SECOND), True),
         ("admin", ("merge", FIRST, SECOND), True),
-        ("detector", ("ack", FIRST), False),
+        ("remediator", ("ack", FIRST), False),
     ],
 )
 def test_a_credential_that_does_not_allow_it_is_one_line(

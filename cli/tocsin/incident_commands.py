@@ -279,7 +279,7 @@ def _ask(folder: Folder, prefix: str, make: Callable[[Operator, str], Command]) 
     def go() -> None:
         me = Operator.here(folder)
         name = me.incident(prefix)
-        show_incidents.answers(out, me.ask(name, make(me, name)))
+        show_incidents.answers(out, me.ask(make(me, name)))
 
     guarded(go)
 

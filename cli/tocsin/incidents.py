@@ -11,7 +11,6 @@ from rich.table import Table
 from tocsin.operator import Operator, ProblemError
 from tocsin_recorder.core.sentences import sentence
 from tocsin_schemas import Envelope, Event
-from tocsin_schemas.events import CommandRejected, RequestRefused
 
 __all__ = ["answers", "table", "timeline"]
 
@@ -72,10 +71,8 @@ def timeline(operator: Operator, out: Console, prefix: str, *, as_json: bool) ->
 
 
 def answers(out: Console, events: Sequence[Envelope[Event]]) -> None:
-    """What came of a command. Raises ProblemError where it was rejected."""
+    """What came of a command."""
     for event in events:
-        if isinstance(event.data, CommandRejected | RequestRefused):
-            raise ProblemError(event.data.reason)
         out.print(sentence(event.data), markup=False)
 
 

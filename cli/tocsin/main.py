@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tocsin.access_tokens import commands as token_commands
 from tocsin.incident_commands import commands as incident_commands
 from tocsin.interrupted import ends_quietly
 from tocsin.oncall import commands as oncall_commands
@@ -33,6 +34,7 @@ playbook_commands = typer.Typer(help="Playbooks in force.", no_args_is_help=True
 app.add_typer(playbook_commands, name="playbook")
 app.add_typer(oncall_commands, name="oncall")
 app.add_typer(silence_commands, name="silence")
+app.add_typer(token_commands, name="tokens")
 app.add_typer(incident_commands)
 
 

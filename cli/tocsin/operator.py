@@ -6,8 +6,6 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -16,24 +14,16 @@ import httpx
 from nats.errors import Error as NatsError
 
 from tocsin.place import Place
-from tocsin_rehearsal.recording.streams import StreamReader
 from tocsin_runtime import Address, BusUnavailableError, Connection
+from tocsin_runtime.asking import Asking
 from tocsin_runtime.bus.errors import NotAllowedError
-from tocsin_runtime.bus.follow import Follower
-from tocsin_runtime.bus.log import IncidentLog
 from tocsin_runtime.identities import IDENTITIES
-from tocsin_runtime.orders import Orders
-from tocsin_schemas import Actor, Command, DeadLettered, Envelope, Event, caused_by, decode
-from tocsin_schemas.events import OrderRejected
-from tocsin_schemas.subjects import command_subject, deadletter_subject
+from tocsin_schemas import Actor, Command, Envelope, Event
 
 __all__ = ["NotReachableError", "Operator", "ProblemError"]
 
 _ANSWER_WITHIN = 8.0
 _CONNECT_WITHIN = 5.0
-_LOOK_EVERY = 0.05
-_LETTERS_SINCE = timedelta(minutes=1)
-"""How far before the command its dead letter is looked for: only a bound of what is read, for the ids are compared."""
 
 
 class NotReachableError(RuntimeError):
@@ -123,74 +113,27 @@ class Operator:
 
     # --- asking for something -----------------------------------------------------------------------------------------
 
-    def ask(self, incident: str, command: Command) -> Sequence[Envelope[Event]]:
-        """Send a command about an incident and wait for what comes of it."""
-        return asyncio.run(self._ask(incident, command))
-
-    async def _ask(self, incident: str, command: Command) -> Sequence[Envelope[Event]]:
-        async with self.connected() as connection:
-            await connection.compare_clocks()
-            # A command is nobody's consequence: its id is made here, once, and repeated when the answer is lost.
-            envelope = caused_by(str(uuid4()), 0, "cli", incident, connection.clock.now(), command)
-            await self._send(connection, envelope)
-            try:
-                async with asyncio.timeout(_ANSWER_WITHIN):
-                    return await _answer(connection, envelope, incident)
-            except TimeoutError:
-                name = type(command).__name__
-                raise ProblemError(f"nobody carried out {name} within {_ANSWER_WITHIN:g} s; it stays queued") from None
+    def ask(self, command: Command) -> Sequence[Envelope[Event]]:
+        """Send a command and wait for what comes of it. Raises ProblemError with the reason where it cannot be."""
+        return asyncio.run(self._ask(command))
 
     def order(self, command: Command) -> Event:
-        """Give a standing order; the answer is what came of it. Raises ProblemError with the reason where it cannot be
-        given."""
-        return asyncio.run(self._order(command))
+        """Give a standing order; the answer is what came of it. Raises ProblemError as `ask` does."""
+        return self.ask(command)[0].data
 
-    async def _order(self, command: Command) -> Event:
+    async def _ask(self, command: Command) -> Sequence[Envelope[Event]]:
+        kind = type(command).__name__
         async with self.connected() as connection:
             await connection.compare_clocks()
-            envelope = caused_by(str(uuid4()), 0, "cli", "", connection.clock.now(), command)
-            orders = Orders(partial(Follower, connection, service="cli"))
-            await orders.start()
             try:
-                await self._send(connection, envelope)
-                async with asyncio.timeout(_ANSWER_WITHIN):
-                    answer = orders.answer_to(envelope.id)
-                    while answer is None:
-                        await asyncio.sleep(_LOOK_EVERY)
-                        answer = orders.answer_to(envelope.id)
-            except TimeoutError:
-                name = type(command).__name__
-                raise ProblemError(f"nobody carried out {name} within {_ANSWER_WITHIN:g} s; it stays queued") from None
-            finally:
-                await orders.stop()
-        if isinstance(answer.data, OrderRejected):
-            raise ProblemError(answer.data.reason)
-        return answer.data
-
-    async def _send(self, connection: Connection, envelope: Envelope[Command]) -> None:
-        kind = type(envelope.data)
-        try:
-            await connection.publish(command_subject(kind), envelope)
-        except NotAllowedError:
-            raise ProblemError(f"the identity {self.identity} may not send {kind.__name__}") from None
-        except BusUnavailableError as error:
-            raise NotReachableError(f"NATS did not confirm {kind.__name__}, it may have been sent: {error}") from None
-
-
-async def _answer(connection: Connection, sent: Envelope[Command], incident: str) -> Sequence[Envelope[Event]]:
-    """The events that the command brought about. Raises ProblemError with the reason where it was parked instead."""
-    log = IncidentLog(connection)
-    letters = StreamReader(
-        connection, "DEADLETTERS", subject=deadletter_subject(sent.data.OWNER), since=sent.time - _LETTERS_SINCE
-    )
-    while True:
-        try:
-            if events := [event for event in await log.load(incident) if event.cause == sent.id]:
-                return events
-            async for message in letters.read(last=2**53):
-                letter = decode(dict(message.headers), message.data).data
-                if isinstance(letter, DeadLettered) and letter.headers.get("ce-id") == sent.id:
-                    raise ProblemError(letter.reason.removeprefix("refused: "))
-        except BusUnavailableError:  # it was sent, so the answer is only late
-            pass
-        await asyncio.sleep(_LOOK_EVERY)
+                # A command is nobody's consequence: its cause is made here, once.
+                answer = await Asking(connection, "cli").ask(command, str(uuid4()), within=_ANSWER_WITHIN)
+            except NotAllowedError:
+                raise ProblemError(f"the identity {self.identity} may not send {kind}") from None
+            except BusUnavailableError as error:
+                raise NotReachableError(f"NATS did not confirm {kind}, it may have been sent: {error}") from None
+        if answer.refused is not None:
+            raise ProblemError(answer.refused)
+        if answer.pending:
+            raise ProblemError(f"nobody carried out {kind} within {_ANSWER_WITHIN:g} s; it stays queued")
+        return answer.events

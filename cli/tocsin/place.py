@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from tocsin_runtime import Address, Connection
 from tocsin_runtime.identities import IDENTITIES
 
-__all__ = ["Place", "Reach"]
+__all__ = ["Place", "Reach", "write_private"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Place:
         known: dict[str, str] = json.loads(self._identities.read_text()) if self._identities.exists() else {}
         if set(IDENTITIES) - set(known):
             made = {name: secrets.token_urlsafe(24) for name in IDENTITIES}
-            _write_private(self._identities, json.dumps({**made, **known}))
+            write_private(self._identities, json.dumps({**made, **known}))
 
     def passwords(self) -> Mapping[str, str]:
         """The password of each NATS identity that this folder has: one that an older version made has fewer."""
@@ -47,7 +48,7 @@ class Place:
 
     def announce(self, reach: Reach) -> None:
         """Leave word for the other commands."""
-        _write_private(self._reach, json.dumps(asdict(reach), indent=2))
+        write_private(self._reach, json.dumps(asdict(reach), indent=2))
 
     def withdraw(self) -> None:
         """It runs no more."""
@@ -72,6 +73,11 @@ class Place:
         return Connection(Address(reach.nats_url, identity, self.passwords()[identity]), identity)
 
     @property
+    def tokens(self) -> Path:
+        """The file of access tokens, whether or not there is one yet."""
+        return self.folder / "tokens"
+
+    @property
     def _identities(self) -> Path:
         return self.folder / "identities.json"
 
@@ -80,13 +86,16 @@ class Place:
         return self.folder / "running.json"
 
 
-def _write_private(path: Path, text: str) -> None:
-    """Whole or not at all: whoever reads at that moment sees the old text or the new one."""
+def write_private(path: Path, text: str) -> None:
+    """Whole or not at all: whoever reads at that moment sees the old text or the new one. A file that is there keeps
+    its permissions; a new one is its owner's alone."""
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
+        os.fchmod(file.fileno(), mode)
         os.fsync(file.fileno())
     beside.replace(path)
 

@@ -133,6 +133,10 @@ def host_of(service: str, place: Place, on: Servers, **more: Any) -> Host[Any]:
     }
     if "database_url" in model.model_fields:
         given["database_url"] = f"sqlite+aiosqlite:///{place.folder / 'timeline.db'}"
+    if "index_folder" in model.model_fields:
+        given["index_folder"] = place.folder
+    if "tokens_path" in model.model_fields:
+        given["tokens_path"] = place.tokens
     return Host(load_settings(model, **{**given, **more}), build_of(service))
 
 

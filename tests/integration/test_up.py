@@ -130,6 +130,30 @@ def test_secrets_are_for_the_owner_only_and_nobody_comes_in_without_one(up: Tocs
 
 
 @pytest.mark.timeout(120)
+def test_who_is_given_a_token_while_it_runs_comes_in_and_who_loses_it_does_not(up: Tocsin) -> None:
+    up.start()
+
+    def tocsin(*words: str) -> str:
+        command = [sys.executable, "-m", "tocsin", "tokens", *words, "--data", str(up.place.folder)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+
+    def status(token: str) -> int:
+        return httpx.post(
+            f"{up.reach.console_url}/api/v1/commands/acknowledge",
+            json={"incident": "nobody"},
+            headers={"authorization": f"Bearer {token}"},
+            trust_env=False,
+            timeout=10,
+        ).status_code
+
+    token = tocsin("add", "ada")
+    assert (status("none"), status(token)) == (401, 404)
+    tocsin("revoke", "ada")
+    assert status(token) == 401
+    assert token not in up.log()
+
+
+@pytest.mark.timeout(120)
 def test_a_playbook_that_is_wrong_is_refused_before_anything_runs(up: Tocsin, tmp_path: Path) -> None:
     (tmp_path / "playbook.yaml").write_text("apiVersion: tocsin/v1\nkind: Playbook\nmetadata: {name: x}\n")
     started = subprocess.run(up.command(), capture_output=True, text=True, timeout=60, check=False)

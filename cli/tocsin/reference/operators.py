@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterator
 
 from tocsin_playbook.access import ACCESSES, LEAST_ACCESS, LONG_SILENCES, includes
+from tocsin_recorder.adapters.doing import BY_SLUG
 from tocsin_runtime.identities import permissions
 from tocsin_schemas import Command
 from tocsin_schemas.subjects import command_subject
@@ -82,9 +83,69 @@ anew.
 """
 
 
+_OVER_HTTP = """
+## Over HTTP and in the console
+
+Here each person has an access token of their own, and the name it was made for is who asks: it stands on the timeline.
+What they may ask for is what the playbook gives them, as above.
+
+```sh
+tocsin tokens add ada              # prints the token, only this once: `tocsin up` keeps its hash in .tocsin/tokens
+tocsin tokens add ada --replace    # another one in its place
+tocsin tokens list
+tocsin tokens revoke ada           # it lets nobody in any more, and ends their sessions in the console
+```
+
+A service of your own reads the file that `TOCSIN_TOKENS_PATH` names (`tocsin tokens add ada --file PATH` writes it),
+and reads it again when it changes. As long as there is none, nobody can ask for anything over HTTP. A program gets a
+token with a name of its own; where the playbook does not name it among `people`, it may what `others` may.
+
+**The console.** "Sign in" at its top right takes the token. On an incident's page there is then what makes sense where
+it stands: acknowledge, take over, update, note, escalate, can't take it, severity, resolve, reopen. A session lasts
+twelve hours. Give the console an encrypted address (a proxy with TLS) before anybody signs in from another computer.
+
+**The API.** `POST /api/v1/commands/COMMAND`, at the console's address:
+
+```sh
+curl http://127.0.0.1:7300/api/v1/commands/acknowledge --header "Authorization: Bearer $TOKEN" \\
+  --header "Idempotency-Key: page-17" --json '{"incident": "k3vq7d", "lasting": "PT30M"}'
+```
+
+The body has the fields of the command, as they are listed below; those in brackets may be left out. The beginning of an
+incident's id is enough; durations are ISO 8601, times RFC 3339. The same command with the same `Idempotency-Key` is
+done once, and answered with what came of it the first time.
+
+| status | means |
+| --- | --- |
+| 200 | done, now or by an earlier request with this key; the events, each with its sentence |
+| 202 | nobody has carried it out yet; it stays queued |
+| 400, 413, 415 | the request cannot be read: no JSON object, more than 64 KiB, another type than `application/json` |
+| 401 | no access token, or one that lets nobody in |
+| 403 | the playbook does not allow it to this person |
+| 404 | no such incident, no such command |
+| 409 | it cannot be as things stand, or the id begins several incidents; with the reason |
+| 422 | a field is missing or wrong; `field` names it |
+| 503 | NATS did not confirm it: send it again with the same key after `Retry-After` |
+
+"""
+
+
 def operators_page() -> str:
     """The page as Markdown."""
-    return "".join([_INTRODUCTION, *_table(), *_silences(), _RULES, *_identities(), _CREDENTIALS])
+    return "".join(
+        [_INTRODUCTION, *_table(), *_silences(), _RULES, *_identities(), _CREDENTIALS, _OVER_HTTP, *_paths()]
+    )
+
+
+def _paths() -> Iterator[str]:
+    yield "| command | fields |\n| --- | --- |\n"
+    for slug, command in BY_SLUG.items():
+        fields = [
+            f"`{name}`" if field.is_required() else f"[`{name}`]"
+            for name, field in command.model_fields.items()
+            if name != "by"
+        ]
+        yield f"| `{slug}` | {', '.join(fields)} |\n"
 
 
 def _table() -> Iterator[str]:

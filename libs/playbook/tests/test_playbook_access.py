@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tocsin_playbook import Playbook, load
-from tocsin_playbook.access import ACCESSES, LEAST_ACCESS, access_of, includes, refusal
+from tocsin_playbook.access import ACCESSES, LEAST_ACCESS, access_of, includes, is_refusal, refusal
 from tocsin_playbook.model.oncall import Access
 from tocsin_schemas import COMMANDS, Actor, Command, Role
 from tocsin_schemas.commands import Acknowledge, ApproveAction, Merge, Silence
@@ -112,3 +112,27 @@ def test_who_is_named_has_the_most_that_a_playbook_gives_them() -> None:
 def test_who_is_not_named_has_the_least_that_a_playbook_gives_to_others() -> None:
     assert access_of((playbook("admin"), playbook("viewer"), playbook("commander")), "eve") == "viewer"
     assert access_of((), "eve") == "responder"
+
+
+@pytest.mark.parametrize("kind", list(LEAST_ACCESS))
+@pytest.mark.parametrize("access", ["viewer", "responder"])
+def test_a_refusal_is_told_from_other_reasons(kind: type[Command], access: Access) -> None:
+    reason = refusal((PEOPLE,), person(NAMES[access]), of_kind(kind), NOW)
+    assert reason is None or is_refusal(reason)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "the incident is closed",
+        "there is no incident inc1",
+        "eve is a viewer",
+        "ada is a king; Resolve asks for a viewer",
+    ],
+)
+def test_another_reason_is_no_refusal(reason: str) -> None:
+    assert not is_refusal(reason)
+
+
+def test_a_refusal_of_a_long_silence_is_one() -> None:
+    assert is_refusal("eve of the shop is a responder; Silence for more than 30 days asks for an admin")

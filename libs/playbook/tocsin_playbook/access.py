@@ -3,6 +3,7 @@
 The same table makes the identities on NATS (`tocsin_runtime.identities`), so a credential and a playbook agree.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from tocsin_playbook.model.oncall import Access, OnCall
 from tocsin_schemas import Actor, Command, Role
 from tocsin_schemas.commands import (
     Acknowledge,
+    AcknowledgeAlert,
     AddNote,
     AddResponder,
     ApproveAction,
@@ -37,13 +39,16 @@ from tocsin_schemas.commands import (
     Update,
 )
 
-__all__ = ["ACCESSES", "LEAST_ACCESS", "LONG_SILENCES", "LongSilence", "access_of", "includes", "refusal"]
+__all__ = [
+    "ACCESSES", "LEAST_ACCESS", "LONG_SILENCES", "LongSilence", "access_of", "includes", "is_refusal", "refusal",
+]  # fmt: skip
 
 ACCESSES: tuple[Access, ...] = get_args(Access)
 """From the least to the most."""
 
 LEAST_ACCESS: Mapping[type[Command], Access] = {
     Acknowledge: "responder",
+    AcknowledgeAlert: "responder",
     TakeOver: "responder",
     Decline: "responder",
     AddNote: "responder",
@@ -122,6 +127,15 @@ def refusal(
     if includes(access, needed):
         return None
     return f"{actor.name} is {_a(access)}; {what} asks for {_a(needed)}"
+
+
+_ACCESS = f"an? (?:{'|'.join(ACCESSES)})"
+_REFUSAL = re.compile(rf".+ is {_ACCESS}; [A-Z][A-Za-z]+(?: for more than [0-9]+ [a-z]+)? asks for {_ACCESS}")
+
+
+def is_refusal(sentence: str) -> bool:
+    """Whether this is what `refusal` says of somebody's access, and no other reason why something cannot be."""
+    return _REFUSAL.fullmatch(sentence) is not None
 
 
 def _needed(command: Command, now: datetime) -> tuple[Access, str]:

@@ -1,6 +1,7 @@
 """The life of a service, in this process: what holds it back, what ends it, what it does at its end."""
 
 import asyncio
+import gc
 import json
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -81,6 +82,29 @@ async def test_without_nats_a_service_is_alive_and_waits_and_can_be_ended(nats_s
         assert (answer.status_code, set(answer.json()["problems"])) == (503, {"life", "nats"})
         assert (await get(made, "/healthz")).status_code == 200
     assert task.result() == 0
+
+
+async def test_garbage_is_looked_for_again_where_reading_takes_long(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "_WITHOUT_COLLECTING", 0.3)
+    reading = asyncio.Event()
+
+    async def resume() -> int:
+        reading.set()
+        await asyncio.Event().wait()
+        return 0
+
+    async def on_events(events: Sequence[Envelope[Payload]]) -> None:
+        raise AssertionError("nothing was read")
+
+    def build(host: Host[Small]) -> None:
+        host.follow("INCIDENTS", (INCIDENTS,), on_events, resume=resume)
+
+    async with running(host(nats_server, build)):
+        await reading.wait()
+        assert not gc.isenabled()
+        await until(gc.isenabled)
 
 
 async def test_interrupted_by_hand_a_service_ends_as_well(nats_server: NatsServer) -> None:

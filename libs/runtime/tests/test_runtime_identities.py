@@ -15,7 +15,8 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from runtime_builders import NOW, note, playbook
 
-from tocsin_runtime import Address, Connection, Decider, Delivery, SystemClock
+from tocsin_runtime import Address, Connection, Decider, Delivery, RefusedError, SystemClock
+from tocsin_runtime.asking import Asking
 from tocsin_runtime.bus.consume import Consumer
 from tocsin_runtime.bus.errors import NotAllowedError
 from tocsin_runtime.bus.follow import Follower
@@ -28,6 +29,7 @@ from tocsin_runtime.topology import CONSUMERS, STREAMS, ConsumerSpec, consumers_
 from tocsin_schemas import COMMANDS, INCIDENT_EVENTS, Command, DeadLettered, Envelope, Event, Payload, caused_by, decode
 from tocsin_schemas.commands import (
     Acknowledge,
+    AcknowledgeAlert,
     AddNote,
     AddResponder,
     ApproveAction,
@@ -51,7 +53,7 @@ from tocsin_schemas.commands import (
     TakeOver,
     Update,
 )
-from tocsin_schemas.events import ORDER_EVENTS
+from tocsin_schemas.events import ORDER_EVENTS, SilenceLifted
 from tocsin_schemas.subjects import (
     ALERTS,
     DEADLETTERS,
@@ -72,9 +74,14 @@ from tocsin_testkit.nats import NatsServer
 
 SERVICES = ("detector", "escalator", "remediator", "notifier", "recorder")
 PEOPLE = ("viewer", "responder", "commander", "admin")
+DOORS = ("detector", "notifier", "recorder")
+"""Services through which people come."""
+ALERTING: tuple[type[Command], ...] = (AcknowledgeAlert, Silence, LiftSilence)
+PRESSED: tuple[type[Command], ...] = (Acknowledge, Decline, Escalate, ApproveAction)
+"""What comes where other systems send their alerts."""
 RESPONDERS: tuple[type[Command], ...] = (
-    Acknowledge, TakeOver, Decline, AddNote, Update, StateImpact, Escalate, AddResponder, SetSeverity, ReleaseSeverity,
-    Resolve, Reopen, Split, Link, AssignRole, Silence, LiftSilence, OverrideOnCall, LiftOverride, ApproveAction,
+    *ALERTING, Acknowledge, TakeOver, Decline, AddNote, Update, StateImpact, Escalate, AddResponder, SetSeverity,
+    ReleaseSeverity, Resolve, Reopen, Split, Link, AssignRole, OverrideOnCall, LiftOverride, ApproveAction,
     StopAutomation,
 )  # fmt: skip
 COMMANDERS: tuple[type[Command], ...] = (Merge, RunAction)
@@ -90,7 +97,11 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "standing orders": tuple(order_subject(event) for event in ORDER_EVENTS),
     "alerts": (alert_subject("CheckoutErrors"),),
     "samples": (metrics_subject("shop"),),
-    "commands of responders": tuple(command_subject(command) for command in RESPONDERS),
+    "commands about alerts": tuple(command_subject(command) for command in ALERTING),
+    "commands by buttons": tuple(command_subject(command) for command in PRESSED),
+    "commands of responders": tuple(
+        command_subject(command) for command in RESPONDERS if command not in ALERTING + PRESSED
+    ),
     "commands of commanders": tuple(command_subject(command) for command in COMMANDERS),
     "playbooks": (playbook_subject("shop"),),
     "timers of the escalator": (timer_at_subject("escalator", "inc1", "ack"),),
@@ -129,9 +140,9 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "following a work queue": ("$JS.API.CONSUMER.CREATE.COMMANDS.mine", "$JS.API.CONSUMER.MSG.NEXT.COMMANDS.mine"),
 }
 
-ALL_COMMANDS = {"commands of responders", "commands of commanders"}
+ALL_COMMANDS = {"commands about alerts", "commands by buttons", "commands of responders", "commands of commanders"}
 ALLOWED: Mapping[str, set[str]] = {
-    "detector": {"alerts"},
+    "detector": {"alerts", "commands about alerts"},
     "escalator": {
         "events of the escalator",
         "standing orders",
@@ -140,12 +151,18 @@ ALLOWED: Mapping[str, set[str]] = {
         "reading the log",
     },
     "remediator": {"events of the remediator", "reading the log"},
-    "notifier": {"events of the notifier", "reading the log"},
-    "recorder": {"events of the recorder", "reading the log"},
+    "notifier": {"events of the notifier", "commands by buttons", "reading the log", "reading dead letters"},
+    "recorder": {"events of the recorder", *ALL_COMMANDS, "reading the log", "reading dead letters"},
     "operator": {*ALL_COMMANDS, "playbooks", "alerts", "reading the log", "reading dead letters", "reading to record"},
     "source": {"alerts", "samples"},
     "viewer": {"reading the log", "reading dead letters"},
-    "responder": {"commands of responders", "reading the log", "reading dead letters"},
+    "responder": {
+        "commands about alerts",
+        "commands by buttons",
+        "commands of responders",
+        "reading the log",
+        "reading dead letters",
+    },
     "commander": {*ALL_COMMANDS, "reading the log", "reading dead letters"},
     "admin": {*ALL_COMMANDS, "playbooks", "alerts", "reading the log", "reading dead letters", "reading to record"},
 }
@@ -237,19 +254,20 @@ async def test_nobody_listens_to_others(server: NatsServer, identity: str) -> No
     assert refused == {subject.lower() for subject in others}
 
 
-def test_only_people_give_commands_and_the_matrix_knows_each_command() -> None:
-    for identity in set(IDENTITIES) - {"operator", *PEOPLE}:
+def test_only_people_and_those_through_whom_they_come_give_commands_and_the_matrix_knows_each() -> None:
+    for identity in set(IDENTITIES) - {"operator", *PEOPLE, *DOORS}:
         assert not any(subject.startswith("tocsin.commands") for subject in permissions(identity)["publish"]["allow"])
     assert {*RESPONDERS, *COMMANDERS} == set(COMMANDS.values())
     assert len(RESPONDERS) + len(COMMANDERS) == len(COMMANDS)
 
 
-@pytest.mark.parametrize("identity", PEOPLE)
+@pytest.mark.parametrize("identity", [*PEOPLE, *DOORS])
 async def test_each_command_is_taken_from_who_may_give_it_and_refused_at_once_to_others(
     server: NatsServer, everything: Connection, identity: str
 ) -> None:
     """Refused is an answer, not a silence: nothing waits for one that never comes."""
-    allowed = [] if identity == "viewer" else [*RESPONDERS] if identity == "responder" else [*RESPONDERS, *COMMANDERS]
+    fewer = {"viewer": (), "detector": ALERTING, "notifier": PRESSED, "responder": RESPONDERS}
+    allowed = fewer.get(identity, (*RESPONDERS, *COMMANDERS))
     taken = []
     async with connected_as(server, identity) as connection:
         for command in COMMANDS.values():
@@ -403,7 +421,7 @@ FOLLOWED = [
     ("recorder", "INCIDENTS", INCIDENTS), ("recorder", "DEADLETTERS", DEAD), ("recorder", "PLAYBOOKS", PLAYBOOKS),
     ("operator", "INCIDENTS", INCIDENTS), ("operator", "DEADLETTERS", DEAD), ("operator", "PLAYBOOKS", PLAYBOOKS),
     ("escalator", "ORDERS", ORDERS), ("recorder", "ORDERS", ORDERS), ("operator", "ORDERS", ORDERS),
-    ("remediator", "ORDERS", ORDERS), ("notifier", "ORDERS", ORDERS),
+    ("remediator", "ORDERS", ORDERS), ("notifier", "ORDERS", ORDERS), ("detector", "ORDERS", ORDERS),
     ("viewer", "INCIDENTS", INCIDENTS), ("viewer", "DEADLETTERS", DEAD), ("viewer", "PLAYBOOKS", PLAYBOOKS),
     ("viewer", "ORDERS", ORDERS), ("responder", "PLAYBOOKS", PLAYBOOKS), ("commander", "PLAYBOOKS", PLAYBOOKS),
 ]  # fmt: skip
@@ -443,6 +461,50 @@ async def test_the_operator_and_admins_push_playbooks_and_give_commands(server: 
         envelope = caused_by("c", 0, "operator", "inc1", NOW, command)
         written = await connection.publish(command_subject(AddNote), envelope)
         assert written.sequence == 1
+
+
+@pytest.mark.parametrize("identity", ["recorder", "notifier", "responder"])
+@pytest.mark.parametrize("refused", [False, True])
+async def test_who_asks_on_somebodys_behalf_hears_what_came_of_it(
+    server: NatsServer, everything: Connection, identity: str, refused: bool
+) -> None:
+    async def handle(batch: Sequence[Delivery[Payload]]) -> None:
+        for delivery in batch:
+            if refused:
+                raise RefusedError("eve is a viewer")
+            answer = note(delivery.envelope.id)
+            await everything.publish(incident_subject("inc1", type(answer.data)), answer)
+
+    command = Acknowledge(incident="inc1", by=note("a").data.by)
+    consumer = Consumer(everything, next(c for c in CONSUMERS if c.name == "escalator-commands"), handle)
+    await consumer.start()
+    async with connected_as(server, identity) as connection:
+        answer = await Asking(connection, identity).ask(command, "cause")
+    await consumer.stop()
+    assert (answer.refused, len(answer.events)) == (("eve is a viewer", 0) if refused else (None, 1))
+
+
+@pytest.mark.usefixtures("everything")
+async def test_the_detector_hears_what_came_of_an_order(server: NatsServer, everything: Connection) -> None:
+    async def handle(batch: Sequence[Delivery[Payload]]) -> None:
+        for delivery in batch:
+            lifted = SilenceLifted(silence="s1", by=note("a").data.by)
+            answer = caused_by(delivery.envelope.id, 0, "escalator", "", NOW, lifted)
+            await everything.publish(order_subject(SilenceLifted), answer)
+
+    consumer = Consumer(everything, next(c for c in CONSUMERS if c.name == "escalator-commands"), handle)
+    await consumer.start()
+    async with connected_as(server, "detector") as connection:
+        answer = await Asking(connection, "detector").ask(LiftSilence(silence="s1", by=note("a").data.by), "cause")
+    await consumer.stop()
+    assert [type(each.data) for each in answer.events] == [SilenceLifted]
+
+
+@pytest.mark.usefixtures("everything")
+async def test_who_may_not_ask_is_told_so(server: NatsServer) -> None:
+    async with connected_as(server, "remediator") as connection:
+        with pytest.raises(NotAllowedError):
+            await Asking(connection, "remediator").ask(AddNote(incident="inc1", by=note("a").data.by, text="x"), "c")
 
 
 @pytest.mark.usefixtures("everything")

@@ -6,9 +6,10 @@ from typing import Any, cast
 import pytest
 from nats.aio.msg import Msg
 from nats.errors import ConnectionReconnectingError
+from structlog.testing import capture_logs
 
 from tocsin_runtime import Connection, SystemClock
-from tocsin_runtime.bus.pull import PullLoop
+from tocsin_runtime.bus.pull import HEARTBEAT, PullLoop
 from tocsin_runtime.topology import CONSUMERS
 
 
@@ -107,3 +108,22 @@ async def test_closed_as_a_message_comes_it_hands_over_nothing_so_that_the_messa
 async def test_asked_after_its_close_it_has_nothing(loop: PullLoop) -> None:
     await loop.close()
     assert await loop.next(4) == []
+
+
+async def test_a_request_that_is_refused_is_told_and_not_made_again_at_once(
+    client: Client, loop: PullLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        paused.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    refused = Msg(_client=None, headers={"Status": "400", "Description": "Bad Request"})  # type: ignore[arg-type]  # nobody answers
+    client.subscription.message.set_result(refused)
+    with capture_logs() as said:
+        assert await loop.next(4) == []
+    assert [(each["event"], each["status"], each["reason"]) for each in said] == [
+        ("a request was refused", "400", "Bad Request")
+    ]
+    assert paused == [HEARTBEAT]

@@ -90,8 +90,10 @@ class Decided(Generic[S]):
 class Work(Generic[S]):
     """What has been decided and not yet appended. States read through it include what it holds."""
 
-    def __init__(self, decider: "Decider[S]", now: datetime) -> None:
+    def __init__(self, decider: "Decider[S]", now: datetime, ahead: frozenset[str] = frozenset()) -> None:
+        """`ahead`: incidents that were read since the input came."""
         self._decider = decider
+        self._ahead = ahead
         self.now = now
         self._base: dict[str, Known[S]] = {}
         self._new: dict[str, list[Envelope[Event]]] = {}
@@ -99,6 +101,8 @@ class Work(Generic[S]):
         self._guards: dict[str, Guard] = {}
         self._causes: dict[str, set[str]] = {}
         self._fresh: set[str] = set()
+        self.size = 0
+        """How many events are waiting to be appended."""
         self.stored: dict[str, Envelope[Event]] = {}
         """By id: what has been appended, with its place in the log."""
 
@@ -107,7 +111,7 @@ class Work(Generic[S]):
         if incident not in self._state:
             known, fresh = await self._decider.load(incident)
             self._base[incident] = self._state[incident] = known
-            if fresh:
+            if fresh or incident in self._ahead:
                 self._fresh.add(incident)
         return self._state[incident]
 
@@ -186,14 +190,10 @@ class Work(Generic[S]):
         halves = {each: half for each, half in known.halves.items() if each != cause}
         self._state[incident] = replace(known, state=state, halves=halves)
         self._new.setdefault(incident, []).extend(wrapped)
+        self.size += len(wrapped)
         if guard == "all" or incident not in self._guards:
             self._guards[incident] = guard
         return wrapped
-
-    @property
-    def size(self) -> int:
-        """How many events are waiting to be appended."""
-        return sum(map(len, self._new.values()))
 
     def appends(self) -> list[Append]:
         """What to append, each under its expectation."""
@@ -239,7 +239,8 @@ class Decider(Generic[S]):
 
     `reads` says whose events the state is folded from: this service's own, or everybody's. With "all" the state
     is brought up to date from the log before every decision; with "own" the append's expectation tells when it
-    is stale.
+    is stale. `elsewhere` is asked for what is not in memory, before the log: what another reader of the log has folded.
+    It may lag behind; where an append was refused, the log is read.
     """
 
     log: IncidentLog
@@ -247,9 +248,12 @@ class Decider(Generic[S]):
     fold: Fold[S]
     clock: Clock
     reads: Guard = "own"
+    elsewhere: "Callable[[str], Known[S] | None]" = lambda _: None
     _states: "OrderedDict[str, Known[S]]" = field(default_factory=OrderedDict)
     _refused: dict[str, Known[S]] = field(default_factory=dict)
     """What the last append that was refused was decided on."""
+    _to_be_read: set[str] = field(default_factory=set)
+    """What must come from the log, whatever is known elsewhere."""
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)  # a replica must not race against itself
 
     # --- states -------------------------------------------------------------------------------------------------------
@@ -260,9 +264,9 @@ class Decider(Generic[S]):
         With "all", memory will do where it has the message at `seen`, and was read in the last `within` seconds:
         for who acts on what the log says, and does not decide on it.
         """
-        known = self._states.get(incident)
+        known = self.in_memory(incident)
         if known is not None and (self.reads == "own" or self._will_do(known, seen, within)):
-            self._states.move_to_end(incident)
+            self.keep(incident, known)
             return known, False
         return await self.read_on(incident, known or Known(self.fold.empty(incident))), True
 
@@ -275,6 +279,7 @@ class Decider(Generic[S]):
         service = self.service if self.reads == "own" else None
         known = self.folded(known, await self.log.load(incident, after=known.last, service=service))
         known = replace(known, read_at=began)
+        self._to_be_read.discard(incident)
         self.keep(incident, known)
         return known
 
@@ -300,9 +305,19 @@ class Decider(Generic[S]):
         if len(self._states) > _KEPT:
             self._states.popitem(last=False)
 
+    def in_memory(self, incident: str) -> Known[S] | None:
+        """What is known of it without reading the log, if anything."""
+        known = self._states.get(incident)
+        return self.elsewhere(incident) if known is None and incident not in self._to_be_read else known
+
+    def unread(self, incidents: Iterable[str]) -> Iterable[str]:
+        """Those of which nothing is known without reading the log."""
+        return {incident for incident in incidents if self.in_memory(incident) is None}
+
     def forget(self, incident: str) -> None:
         """Read this incident from the log next time."""
         self._states.pop(incident, None)
+        self._to_be_read.add(incident)
 
     # --- decisions ----------------------------------------------------------------------------------------------------
 
@@ -325,21 +340,28 @@ class Decider(Generic[S]):
         state = (await work.known(incident)).state
         return Decided(state, tuple(work.stored[event.id] for event in added))
 
-    async def many(self, inputs: Sequence[T], decide: Callable[[Work[S], T], Awaitable[None]]) -> dict[str, Known[S]]:
+    async def many(
+        self, inputs: Sequence[T], decide: Callable[[Work[S], T], Awaitable[None]], *, ahead: Iterable[str] = ()
+    ) -> dict[str, Known[S]]:
         """Decide on all inputs and append everything at once; by halves, down to one by one, where that is refused.
 
-        The answer is each changed incident as it stands now. Raises BusUnavailableError when the log cannot be
-        reached; what was appended until then is known by its causes when the inputs come again.
+        `ahead`: incidents that are read before, many at a time. The answer is each changed incident as it stands now.
+        Raises BusUnavailableError when the log cannot be reached; what was appended until then is known by its causes
+        when the inputs come again.
         """
         async with self._one_at_a_time:
             with DECISION_SECONDS.labels(self.service).time():
-                return await self._decide_all(inputs, decide)
+                read = await self._read_many({name: self.in_memory(name) for name in ahead})
+                return await self._decide_all(inputs, decide, read)
 
     async def _decide_all(
-        self, inputs: Sequence[T], decide: Callable[[Work[S], T], Awaitable[None]]
+        self,
+        inputs: Sequence[T],
+        decide: Callable[[Work[S], T], Awaitable[None]],
+        ahead: frozenset[str] = frozenset(),
     ) -> dict[str, Known[S]]:
         try:
-            return await self._attempt(inputs, decide)
+            return await self._attempt(inputs, decide, ahead)
         except _TooMuchAtOnceError:
             log.debug("deciding by halves: one append does not hold it", service=self.service, inputs=len(inputs))
         except (LostRaceError, AlreadyInLogError) as refusal:
@@ -355,17 +377,25 @@ class Decider(Generic[S]):
         return changed
 
     async def _read_what_was_missed(self) -> None:
-        """Read on what was refused, many at a time. Should the log have lost its end, all of it is refused again, and
-        read anew one by one.
+        """Read on what was refused. Should the log have lost its end, all of it is refused again, and read anew one by
+        one.
         """
+        refused, self._refused = self._refused, {}
+        await self._read_many(refused)
+
+    async def _read_many(self, known: Mapping[str, Known[S] | None]) -> frozenset[str]:
+        """Read on from what is known of these, many at a time."""
         slots = asyncio.Semaphore(_READ_AT_ONCE)
 
-        async def read(incident: str, known: Known[S]) -> None:
+        async def read(incident: str, known: Known[S] | None) -> None:
             async with slots:
-                await self.read_on(incident, known)
+                await self.read_on(incident, known or Known(self.fold.empty(incident)))
 
-        refused, self._refused = self._refused, {}
-        await asyncio.gather(*(read(incident, known) for incident, known in refused.items()))
+        # All of them end before this does: one that goes on would put an older state in the place of a newer one.
+        for answer in await asyncio.gather(*(read(*each) for each in known.items()), return_exceptions=True):
+            if answer is not None:
+                raise answer
+        return frozenset(known)
 
     async def _until_it_holds(
         self, inputs: Sequence[T], decide: Callable[[Work[S], T], Awaitable[None]]
@@ -380,10 +410,13 @@ class Decider(Generic[S]):
         raise BusUnavailableError(f"{self.service}: lost {_ATTEMPTS} races for one decision")
 
     async def _attempt(
-        self, inputs: Sequence[T], decide: Callable[[Work[S], T], Awaitable[None]]
+        self,
+        inputs: Sequence[T],
+        decide: Callable[[Work[S], T], Awaitable[None]],
+        ahead: frozenset[str] = frozenset(),
     ) -> dict[str, Known[S]]:
         changed: dict[str, Known[S]] = {}
-        work = Work(self, self.clock.now())
+        work = Work(self, self.clock.now(), ahead)
         for given in inputs:
             before = work.size
             await decide(work, given)
@@ -391,7 +424,7 @@ class Decider(Generic[S]):
                 raise _TooMuchAtOnceError
             if work.size > MAX_BATCH // 2:
                 changed.update(await self._commit(work))
-                work = Work(self, self.clock.now())
+                work = Work(self, self.clock.now(), ahead)
         changed.update(await self._commit(work))
         return changed
 

@@ -2,8 +2,10 @@
 
 The subject is the permission. A service may publish where its name stands, ask about its own consumers, and read
 what it needs; none may delete or edit a stream. People send the commands that their access allows
-(`tocsin_playbook.access`) and read what came of them. From this table come the users of the embedded server
-and the configuration that `tocsin nats-config` prints for a server of your own.
+(`tocsin_playbook.access`) and read what came of them. So do the services through which people come over HTTP or
+chat: who it is, they are believed; what such a person may ask for, the escalator and the remediator decide. From this
+table come the users of the embedded server and the configuration that `tocsin nats-config` prints for a server of your
+own.
 """
 
 from collections.abc import Mapping
@@ -12,13 +14,22 @@ from typing import Any
 from tocsin_playbook.access import ACCESSES, LEAST_ACCESS, includes
 from tocsin_playbook.model.oncall import Access
 from tocsin_runtime.topology import CONSUMERS, STREAMS
+from tocsin_schemas.commands import (
+    Acknowledge,
+    AcknowledgeAlert,
+    ApproveAction,
+    Decline,
+    Escalate,
+    LiftSilence,
+    Silence,
+)
 from tocsin_schemas.subjects import ALERTS, PLAYBOOKS, command_subject
 
 __all__ = ["IDENTITIES", "permissions", "users"]
 
 _PEOPLE_FOLLOW = ("INCIDENTS", "DEADLETTERS", "PLAYBOOKS", "ORDERS")
 _FOLLOWED: Mapping[str, tuple[str, ...]] = {
-    "detector": ("ALERTS", "PLAYBOOKS"),
+    "detector": ("ALERTS", "PLAYBOOKS", "ORDERS"),
     "escalator": ("INCIDENTS", "PLAYBOOKS", "ORDERS"),
     "remediator": ("PLAYBOOKS", "ORDERS"),
     "notifier": ("PLAYBOOKS", "ORDERS"),
@@ -33,9 +44,14 @@ def _commands(access: Access) -> tuple[str, ...]:
     return tuple(command_subject(command) for command, least in LEAST_ACCESS.items() if includes(access, least))
 
 
+_ALL_COMMANDS = _commands("admin")
+_PRESSED_COMMANDS = tuple(map(command_subject, (Acknowledge, Decline, Escalate, ApproveAction)))
+"""What buttons in messages ask for."""
+_ALERTING_COMMANDS = (command_subject(AcknowledgeAlert), command_subject(Silence), command_subject(LiftSilence))
+"""What other systems' tools ask for where they send their alerts; nothing that acts on anything."""
 _ADMIN_SAYS = ("tocsin.commands.*.*", PLAYBOOKS, ALERTS)
 _SAYS: Mapping[str, tuple[str, ...]] = {
-    "detector": (ALERTS,),
+    "detector": (ALERTS, *_ALERTING_COMMANDS),
     "escalator": (
         "tocsin.incidents.*.escalator.*",
         "tocsin.orders.escalator.*",
@@ -43,8 +59,8 @@ _SAYS: Mapping[str, tuple[str, ...]] = {
         "$JS.API.STREAM.PURGE.TIMERS",
     ),
     "remediator": ("tocsin.incidents.*.remediator.*",),
-    "notifier": ("tocsin.incidents.*.notifier.*",),
-    "recorder": ("tocsin.incidents.*.recorder.*",),
+    "notifier": ("tocsin.incidents.*.notifier.*", *_PRESSED_COMMANDS),
+    "recorder": ("tocsin.incidents.*.recorder.*", *_ALL_COMMANDS),
     "operator": _ADMIN_SAYS,
     "source": (ALERTS, "tocsin.metrics.*"),
     **{access: _commands(access) for access in ACCESSES},
@@ -57,8 +73,8 @@ _READS: Mapping[str, tuple[str, ...]] = {
     "detector": (),
     "escalator": ("INCIDENTS",),
     "remediator": ("INCIDENTS",),
-    "notifier": ("INCIDENTS",),
-    "recorder": ("INCIDENTS",),
+    "notifier": _PEOPLE_READ,
+    "recorder": _PEOPLE_READ,
     # To record them. Getting messages takes nothing away, also from a work queue; samples are not recorded.
     "operator": _ADMIN_READS,
     "source": (),
@@ -88,7 +104,8 @@ def permissions(identity: str) -> dict[str, Any]:
     for spec in CONSUMERS:
         if spec.service == identity:
             place = f"{spec.stream}.{spec.name}"
-            publish += [f"$JS.API.CONSUMER.{verb}.{place}" for verb in ("INFO", "CREATE", "MSG.NEXT")]
+            verbs = ("INFO", "CREATE", "MSG.NEXT", *(("UNPIN",) if spec.pinned is not None else ()))
+            publish += [f"$JS.API.CONSUMER.{verb}.{place}" for verb in verbs]
             publish.append(f"$JS.ACK.{place}.>")
     for followed in _FOLLOWED[identity]:
         publish += [f"$JS.API.CONSUMER.{verb}.{followed}.*" for verb in ("INFO", "CREATE", "MSG.NEXT")]

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -20,6 +21,7 @@ from tocsin_runtime.bus.errors import BusError, BusUnavailableError
 from tocsin_runtime.bus.follow import Follower, OnEvents
 from tocsin_runtime.bus.nats_bus import Bus, NatsBus
 from tocsin_runtime.clock import Clock, SystemClock
+from tocsin_runtime.garbage import without_collecting
 from tocsin_runtime.logs import configure_logging
 from tocsin_runtime.metrics import CONSUMER_SILENCE
 from tocsin_runtime.ops import OpsServer
@@ -39,6 +41,9 @@ _CANCELLED_AGAIN = 0.5
 _SILENT = 10.0
 """Seconds without a sign of life of a consumer after which the service is not ready."""
 
+
+_WITHOUT_COLLECTING = 60.0
+"""Seconds at most. Whoever reads waits where nats or the database is away."""
 
 _COMPARED_EVERY, _COMPARED_AGAIN = 600.0, 1.0
 """Seconds between two looks at NATS's clock, and after one in vain as long as there was none."""
@@ -70,7 +75,7 @@ class Host(Generic[G]):
         self.failed = asyncio.Event()
         self._look_after = look_after
         self._consumers: list[Worker] = []
-        self._followers: list[Follower] = []
+        self._followers: list[tuple[Follower, Resume | None]] = []
         self._background: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self.routes: list[BaseRoute] = []
@@ -91,11 +96,22 @@ class Host(Generic[G]):
         self._consumers.append(self._bus.consumer(spec, handler))
 
     def follow(
-        self, stream: str, filters: tuple[str, ...], on_events: OnEvents, *, after: int = 0, gather: float = 0.0
+        self,
+        stream: str,
+        filters: tuple[str, ...],
+        on_events: OnEvents,
+        *,
+        after: int = 0,
+        gather: float = 0.0,
+        resume: "Resume | None" = None,
     ) -> Follower:
-        """Be shown everything in a stream, in order. Followers start, and catch up, before consumers do."""
+        """Be shown everything in a stream, in order. Followers start, and catch up, before consumers do.
+
+        `resume` is awaited when the playbooks are known and before it starts: the answer is the place after which it
+        goes on.
+        """
         follower = self._bus.follower(stream, filters, on_events, after=after, gather=gather)
-        self._followers.append(follower)
+        self._followers.append((follower, resume))
         return follower
 
     @cached_property
@@ -144,17 +160,28 @@ class Host(Generic[G]):
         for call in self._at_start:
             await call()
         await self.playbooks.start()
-        for follower in self._followers:
-            await follower.start()
-        await self.playbooks.caught_up.wait()
-        for follower in self._followers:
-            await follower.caught_up.wait()
+        await self.playbooks.caught_up.wait()  # whoever follows the log may ask what a playbook says
+        # a simulation sees to it itself
+        with without_collecting() if self._ops is not None else nullcontext(lambda: None) as collect_again:
+            late = asyncio.get_running_loop().call_later(_WITHOUT_COLLECTING, collect_again)
+            try:
+                await self._catch_up()
+            finally:
+                late.cancel()
         for consumer in self._consumers:
             await consumer.start()
         self._tasks += [asyncio.create_task(_named(work), name=name) for name, work in self._background]
         self._running = True
         where = self._ops.url if self._ops is not None else None
         log.info("service is up", service=self.service, replica=self.replica, http=where)
+
+    async def _catch_up(self) -> None:
+        for follower, resume in self._followers:
+            if resume is not None:
+                follower.position = await resume()
+            await follower.start()
+        for follower, _ in self._followers:
+            await follower.caught_up.wait()
 
     async def stop(self) -> None:
         """Drain: not ready any more, fetch no more, let handlers end, close."""
@@ -163,7 +190,7 @@ class Host(Generic[G]):
         await asyncio.gather(*(consumer.stop(self.settings.drain_seconds) for consumer in self._consumers))
         for call in self._at_stop:
             await call()
-        for follower in self._followers:
+        for follower, _ in self._followers:
             await follower.stop()
         await self.playbooks.stop()
         await self._bus.close()
@@ -191,7 +218,11 @@ class Host(Generic[G]):
 
     def died_of(self) -> BaseException | None:
         """Why a part of the service has ended although nobody stopped it."""
-        parts: tuple[Worker | Follower | Playbooks, ...] = (*self._consumers, *self._followers, self.playbooks)
+        parts: tuple[Worker | Follower | Playbooks, ...] = (
+            *self._consumers,
+            *(follower for follower, _ in self._followers),
+            self.playbooks,
+        )
         for part in parts:
             if (died := part.failed) is not None:
                 return died
@@ -228,6 +259,10 @@ class Host(Generic[G]):
 
 Build = Callable[[Host[G]], None]
 """A service's `app.py`: connects its handlers with its core and its adapters."""
+
+
+Resume = Callable[[], Awaitable[int]]
+"""Takes up what was kept of a stream; the answer is the place after which reading goes on."""
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -46,7 +46,8 @@ class ConsumerSpec:
     """One durable pull consumer, shared by all replicas of its service.
 
     `batch` inputs at most are handled together. With `workers` > 0 each input is handled by itself, that many at
-    a time, so that a slow one delays no other.
+    a time, so that a slow one delays no other. With `pinned` one replica at a time is given messages (ADR-42 of NATS),
+    and another one when that has asked for none so long: where two would only get in each other's way.
     """
 
     name: str
@@ -58,6 +59,8 @@ class ConsumerSpec:
     workers: int = 0
     ack_wait: timedelta = ACK_WAIT
     max_failures: int = 8  # of its handler in one replica; then the message is parked
+    pinned: timedelta | None = None
+    unsettled: int = 1000  # messages at most that are handed out and not settled, put off ones included
 
 
 STREAMS: tuple[StreamSpec, ...] = (
@@ -124,7 +127,13 @@ def _facts(*events: type[Event]) -> tuple[str, ...]:
 
 CONSUMERS: tuple[ConsumerSpec, ...] = (
     ConsumerSpec(
-        "escalator-alerts", "escalator", "ALERTS", (subjects.ALERTS,), "Alerts to group into incidents", batch=256
+        "escalator-alerts",
+        "escalator",
+        "ALERTS",
+        (subjects.ALERTS,),
+        "Alerts to group into incidents",
+        batch=256,
+        pinned=5 * SECOND,  # alerts of one group come to all: two replicas would lose a race in every batch
     ),
     ConsumerSpec(
         "escalator-outcomes",
@@ -146,6 +155,7 @@ CONSUMERS: tuple[ConsumerSpec, ...] = (
         ("tocsin.timers.due.escalator.*",),
         "Alarm clocks that ring",
         batch=256,
+        unsettled=20_000,  # after an outage the less severe wait for the severe: all must be known
     ),
     ConsumerSpec(
         "escalator-commands",

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from tocsin_schemas.labels import Labels
 from tocsin_schemas.moments import Moment
 from tocsin_schemas.parts import Actor, Fingerprint, Impact, IncidentRef, Role
 from tocsin_schemas.payload import Command, by_type
@@ -26,6 +27,19 @@ class Acknowledge(_IncidentCommand):
     lasting: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=30))] | None = Field(
         default=None, description="Page again after this time; none for as long as the incident lasts"
     )
+
+
+class AcknowledgeAlert(Command):
+    """Somebody is on it who knows the alert and not its incident: acknowledges the incident that has this firing."""
+
+    OWNER: ClassVar[str] = "escalator"
+    SLUG: ClassVar[str] = "acknowledge_alert"
+
+    fingerprint: Fingerprint
+    episode: Id
+    rule: Name
+    labels: Labels
+    by: Actor
 
 
 class Resolve(_IncidentCommand):
@@ -235,9 +249,9 @@ class StopAutomation(_ActionCommand):
 
 COMMANDS: dict[str, type[Command]] = by_type(
     (
-        Acknowledge, Resolve, Reopen, TakeOver, Decline, AddResponder, Update, StateImpact, Escalate, SetSeverity,
-        ReleaseSeverity, Merge, Split, Link, AssignRole, AddNote, Silence, LiftSilence, OverrideOnCall, LiftOverride,
-        ApproveAction, RunAction, StopAutomation,
+        Acknowledge, AcknowledgeAlert, Resolve, Reopen, TakeOver, Decline, AddResponder, Update, StateImpact, Escalate,
+        SetSeverity, ReleaseSeverity, Merge, Split, Link, AssignRole, AddNote, Silence, LiftSilence, OverrideOnCall,
+        LiftOverride, ApproveAction, RunAction, StopAutomation,
     )
 )  # fmt: skip
 """Every command by its CloudEvents type."""

@@ -57,6 +57,13 @@ class Labels(Mapping[str, str]):
             return self._pairs == other._pairs
         return NotImplemented
 
+    def __getstate__(self) -> tuple[dict[str, str]]:
+        return (self._pairs,)  # another process has other hashes
+
+    def __setstate__(self, state: tuple[dict[str, str]]) -> None:
+        (self._pairs,) = state
+        self._hash = None
+
     def __repr__(self) -> str:
         return "{" + ", ".join(f'{name}="{value}"' for name, value in self._pairs.items()) + "}"
 

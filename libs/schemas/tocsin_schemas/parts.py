@@ -49,7 +49,7 @@ class Actor(Part):
 
     kind: Literal["person", "system"]
     name: Name
-    via: Name | None = Field(default=None, description="How it reached us: cli, console, slack, api")
+    via: Name | None = Field(default=None, description="How it reached us: cli, console, api, slack and others")
 
     @classmethod
     def system(cls, service: str) -> "Actor":

@@ -21,6 +21,7 @@ from tocsin_playbook.model.sources import Source
 from tocsin_promql.series import Sample
 from tocsin_runtime import Host
 from tocsin_runtime.bus.follow import OnEvents
+from tocsin_runtime.orders import Orders
 from tocsin_schemas import Labels
 
 Call = Callable[[], Awaitable[None]]
@@ -32,6 +33,8 @@ class Wiring:
     def __init__(self, bench: Bench) -> None:
         self.settings = DetectorSettings(source_patience_seconds=30)
         self.clock, self.connection, self.playbooks = bench.clock, bench.stream, bench.shelf
+        self.service = "detector"
+        self.orders = Orders(lambda _, __, on_events: Shown(self.connection, on_events))  # type: ignore[arg-type, return-value]  # a double
         self.works: list[Call] = []
         self.stops: list[Call] = []
         self.routes: list[BaseRoute] = []

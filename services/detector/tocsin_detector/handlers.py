@@ -13,6 +13,7 @@ from tocsin_detector.adapters.alert_book import AlertBook
 from tocsin_detector.adapters.fetch import Fetch
 from tocsin_detector.adapters.watch import Limits, Watch
 from tocsin_detector.core.foreign import decide_expired, decide_replaced, next_expiry
+from tocsin_detector.core.kept import decide_kept
 from tocsin_detector.core.known import AlertEvent, KnownAlerts
 from tocsin_detector.core.plan import plan_watch
 from tocsin_runtime import BusUnavailableError, Clock
@@ -109,6 +110,9 @@ class Leases:
         await self._say(
             lambda known: decide_expired(known, self._clock.now(), self._grace),
             "leases end later: the bus cannot be reached",
+        )
+        await self._say(
+            lambda known: decide_kept(known, self._clock.now()), "alerts are kept later: the bus cannot be reached"
         )
 
     async def _say(self, decide: Callable[[KnownAlerts], Iterable[AlertEvent]], otherwise: str) -> None:

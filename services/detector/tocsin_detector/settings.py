@@ -1,5 +1,6 @@
 """The detector's settings."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
@@ -33,4 +34,9 @@ class DetectorSettings(ServiceSettings):
     )
     remember_hours: float = Field(
         default=24.0, gt=0, le=168, description="How long an alert that has ended is remembered; the same for replicas"
+    )
+    tokens_path: Path | None = Field(
+        default=None,
+        description="File of access tokens, one `NAME sha256:HEX` a line (`tocsin tokens add` writes it); without it "
+        "nobody may ask for anything over HTTP",
     )

@@ -12,6 +12,7 @@ from tocsin_escalator.adapters.alarms import Alarms
 from tocsin_escalator.adapters.explanations import Explanations
 from tocsin_escalator.adapters.index import IncidentIndex
 from tocsin_escalator.adapters.rulebooks import Rulebooks
+from tocsin_escalator.after_outage import AfterOutage
 from tocsin_escalator.audit import Audit
 from tocsin_escalator.core.fold import EscalatorFold
 from tocsin_escalator.half_written import HalfWritten
@@ -118,15 +119,17 @@ class Shell:
     ) -> None:
         self.log = IncidentLog(connection)
         self.clock, self.playbooks, self.shelf = clock, playbooks, AlarmShelf()
-        self.decider = Decider(log=self.log, service="escalator", fold=EscalatorFold(), clock=clock)
         alarms = Alarms(self.shelf)  # type: ignore[arg-type]  # a double of Timers
         self.connection = connection
         self.orders = Orders(self._following)
         rulebooks = Rulebooks(playbooks, self.orders)  # type: ignore[arg-type]  # a double of Playbooks
         explanations = Explanations(rulebooks)
         self.index = IncidentIndex(explanations)
-        half_written = HalfWritten(clock)
-        self.handlers = Handlers(self.decider, rulebooks, self.index, explanations, alarms, clock, every, half_written)
+        self.decider = Decider(
+            log=self.log, service="escalator", fold=EscalatorFold(), clock=clock, elsewhere=self.index.known
+        )
+        waits = HalfWritten(clock), AfterOutage(clock)
+        self.handlers = Handlers(self.decider, rulebooks, self.index, explanations, alarms, clock, every, *waits)
         self.order_handlers = OrderHandlers(self.orders, connection, self.handlers)
         self.audit = Audit(self.handlers, self.order_handlers, EVERY)
         self._sequence = 0

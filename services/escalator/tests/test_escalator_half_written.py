@@ -5,13 +5,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from escalator_shell import Shell
+from escalator_shell import Shell, ShelvedPlaybooks
 from escalator_world import fired, person
 from test_escalator_handlers import FIRST, alert
 
 from tocsin_escalator.core.fold import apply
 from tocsin_escalator.half_written import PATIENCE
-from tocsin_runtime import BusUnavailableError
+from tocsin_runtime import BusUnavailableError, Connection
 from tocsin_runtime.bus.log import Append
 from tocsin_schemas import Event
 from tocsin_schemas.commands import AddNote
@@ -83,6 +83,20 @@ async def test_what_comes_in_between_waits_for_the_rest_and_not_for_ever(shell: 
     assert await shell.deliver([other, message], tries=2) == [1.0, None]
     assert [await shell.deliver([each], tries=3) for each in (other, note)] == [[None], [None]]
     assert pages(await shell.events(FIRST)) == 1
+
+
+async def test_who_waits_for_a_rest_notices_that_another_replica_has_added_it(
+    shell: Shell, disk: Disk, connection: Connection, playbooks: ShelvedPlaybooks
+) -> None:
+    message, other = shell.envelope(alert(shell)), shell.envelope(another(shell))
+    disk.has_room_for(2)
+    with pytest.raises(BusUnavailableError):
+        await shell.deliver([message])
+    disk.is_cleaned()
+    assert await shell.deliver([other]) == [1.0]
+    assert await Shell(connection, playbooks, shell.clock).deliver([message], tries=2) == [None]
+    assert await shell.deliver([other], tries=2) == [None]
+    assert (await shell.said(FIRST)).count("AlertGrouped") == 2
 
 
 async def test_when_the_rest_does_not_come_life_goes_on(shell: Shell, disk: Disk) -> None:

@@ -5,12 +5,15 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from escalator_playbooks import QUICK_TEXT
 from escalator_world import ended, fired, person
+from structlog.testing import capture_logs
 
+from tocsin_escalator.adapters import index_file
 from tocsin_escalator.app import build
 from tocsin_escalator.settings import EscalatorSettings
 from tocsin_runtime import Address, BusUnavailableError, Connection, Host
@@ -286,3 +289,23 @@ async def test_an_end_that_is_published_before_its_beginning_ends_it(quick: Benc
     await asyncio.sleep(0.1)
     await quick.alert(one)
     await quick.wait_for("IncidentOpened", "AlertCleared", "IncidentMonitoring", "IncidentResolved")
+
+
+async def test_a_replica_that_comes_up_reads_what_came_after_the_index_that_was_kept(
+    quick: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_file, "_WORTH_KEEPING", 1)
+    monkeypatch.setattr(index_file, "_LOOK_EVERY", 0.05)
+    host = await quick.start(index_folder=tmp_path / "index")
+    await quick.alert(alert())
+    await quick.wait_for("IncidentOpened", "ResponderPaged", "IncidentEscalated")
+    while not (tmp_path / "index" / "escalator.index").exists():
+        await asyncio.sleep(0.02)
+    await quick.stop(host)
+    with capture_logs() as said:
+        await quick.start(index_folder=tmp_path / "index")
+    (taken_up,) = (each for each in said if each["event"] == "the index is taken up")
+    assert taken_up["incidents"] == 1
+    assert taken_up["after"] > 0
+    await quick.alert(ended(alert(), datetime.now(UTC)))
+    await quick.wait_for("AlertCleared", "IncidentMonitoring")

@@ -15,12 +15,14 @@ from tocsin_runtime.bus.log import Append
 from tocsin_schemas import Event
 from tocsin_schemas.commands import Link, Merge, Resolve, Silence, Split, TakeOver
 from tocsin_schemas.events import (
+    AlertCleared,
     AlertFired,
     AlertMoved,
     CommandRejected,
     IncidentLinked,
     IncidentMuted,
     IncidentOpened,
+    IncidentResolved,
     OriginSuspected,
     ResponderPaged,
     SeverityChanged,
@@ -109,6 +111,17 @@ async def test_who_resolves_the_whole_resolves_its_parts(shell: Shell) -> None:
     await shell.follow(of(part), of(whole))
     await shell.handle(Resolve(incident=of(whole), by=ADA, notes="one disk"))
     assert (await state(shell, of(part))).phase is Phase.RESOLVED
+
+
+async def test_who_resolves_the_whole_resolves_what_another_replica_has_just_merged(
+    shell: Shell, connection: Connection, playbooks: ShelvedPlaybooks
+) -> None:
+    part, whole = await two(shell)
+    other = Shell(connection, playbooks, shell.clock)
+    await other.handle(Merge(incident=of(part), into=of(whole), by=ADA))
+    await shell.handle(Resolve(incident=of(whole), by=ADA))
+    assert (await state(other, of(part))).part_of == of(whole)
+    assert (await told(shell, of(part), IncidentResolved)) != []
 
 
 async def test_a_part_takes_its_own_parts_along(shell: Shell) -> None:
@@ -225,6 +238,19 @@ async def test_a_replica_whose_index_is_cold_finds_an_alert_where_it_was_moved(
     (moved,) = await told(shell, of(full), AlertMoved)
     assert isinstance(moved, AlertMoved)
     assert (await state(other, moved.to)).phase is Phase.MONITORING
+
+
+async def test_a_replica_that_has_not_heard_of_the_split_ends_an_alert_where_it_was_moved(
+    shell: Shell, connection: Connection, playbooks: ShelvedPlaybooks
+) -> None:
+    one, other = alert(shell, "mail"), alert(shell, "mail", "Worse")
+    await shell.handle(one, other)
+    await shell.follow(of(one))
+    await Shell(connection, playbooks, shell.clock).handle(Split(incident=of(one), alerts=(other.fingerprint,), by=ADA))
+    [moved] = await told(shell, of(one), AlertMoved)
+    assert isinstance(moved, AlertMoved)
+    assert await shell.handle(ended(other, shell.clock.now())) == [None]
+    assert len(await told(shell, moved.to, AlertCleared)) == 1
 
 
 @pytest.mark.parametrize("of_the_whole", [True, False])

@@ -5,7 +5,9 @@ from datetime import timedelta
 from tocsin_escalator.adapters.alarms import Alarms
 from tocsin_escalator.adapters.explanations import Explanations
 from tocsin_escalator.adapters.index import IncidentIndex
+from tocsin_escalator.adapters.index_file import IndexFile
 from tocsin_escalator.adapters.rulebooks import Rulebooks
+from tocsin_escalator.after_outage import AfterOutage
 from tocsin_escalator.audit import Audit
 from tocsin_escalator.core.fold import EscalatorFold
 from tocsin_escalator.half_written import HalfWritten
@@ -16,22 +18,30 @@ from tocsin_runtime import Decider, Host, run
 
 __all__ = ["build", "main"]
 
-_OWN_EVENTS = ("tocsin.incidents.*.escalator.*",)
+_OWN_EVENTS = "tocsin.incidents.*.escalator.*"
 
 
 def build(host: Host[EscalatorSettings]) -> None:
     """Connect the inputs with the core."""
     every = timedelta(seconds=host.settings.audit_seconds)
-    decider = Decider(log=host.incidents, service=host.service, fold=EscalatorFold(), clock=host.clock)
     rulebooks = Rulebooks(host.playbooks, host.orders)
     explanations = Explanations(rulebooks)
     index = IncidentIndex(explanations)
+    decider = Decider(
+        log=host.incidents, service=host.service, fold=EscalatorFold(), clock=host.clock, elsewhere=index.known
+    )
+    half_written, after_outage = HalfWritten(host.clock), AfterOutage(host.clock)
     handlers = Handlers(
-        decider, rulebooks, index, explanations, Alarms(host.timers), host.clock, every, HalfWritten(host.clock)
+        decider, rulebooks, index, explanations, Alarms(host.timers), host.clock, every, half_written, after_outage
     )
     orders = OrderHandlers(host.orders, host.connection, handlers)
 
-    host.follow("INCIDENTS", _OWN_EVENTS, index.on_events)
+    folder = host.settings.index_folder
+    file = IndexFile(folder, index, host.incidents, _OWN_EVENTS, host.clock) if folder is not None else None
+    host.follow("INCIDENTS", (_OWN_EVENTS,), index.on_events, resume=file.resume if file is not None else None)
+    if file is not None:
+        host.connection.on_reconnect(file.doubt)
+        host.background("keep the index", file.keep)
     host.consume("escalator-alerts", handlers.on_alerts)
     host.consume("escalator-outcomes", handlers.on_outcomes)
     host.consume("escalator-timers", handlers.on_timers)

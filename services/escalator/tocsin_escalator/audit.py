@@ -8,10 +8,11 @@ from itertools import islice
 import structlog
 
 from tocsin_escalator.adapters.alarms import open_alarms
+from tocsin_escalator.after_outage import LATE
 from tocsin_escalator.core.deadlines import is_overdue
 from tocsin_escalator.core.incident import Deadline, IncidentState
 from tocsin_escalator.core.muting import unmuting_cause
-from tocsin_escalator.handlers import LATE, Afterwards, Handlers
+from tocsin_escalator.handlers import Afterwards, Handlers
 from tocsin_escalator.metrics import HEALED
 from tocsin_escalator.orders import OrderHandlers
 from tocsin_escalator.own_alarms import Missed, OwnAlarms
@@ -70,7 +71,7 @@ class Audit:
         now = handlers.clock.now()
         incidents = handlers.index.incidents()
         healed = 0
-        if not handlers.is_behind():
+        if not handlers.after_outage.is_behind():
             overdue = iter(self.overdue(tuple(handlers.index.settled()), now))
             while batch := list(islice(overdue, _TOGETHER)):
                 healed += await self._heal(batch)
@@ -130,7 +131,8 @@ class Audit:
             if await handlers.ring(work, missed.incident, missed.deadline.id, missed.key, then):
                 healed[missed.key] = missed
 
-        await handlers.decider.many(batch, ring)
+        ahead = handlers.decider.unread(missed.incident for missed in batch)
+        await handlers.decider.many(batch, ring, ahead=ahead)
         await handlers.alarms.set(alarm for alarms in then.alarms.values() for alarm in alarms)
         for missed in healed.values():
             late = handlers.clock.now() - missed.deadline.due_at

@@ -1,6 +1,6 @@
 """One short function an input: find the incident, decide, append; then set the alarm clocks."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -10,6 +10,8 @@ from tocsin_escalator.adapters.alarms import Alarm, Alarms, alarms_for, open_ala
 from tocsin_escalator.adapters.explanations import Explanations
 from tocsin_escalator.adapters.index import IncidentIndex
 from tocsin_escalator.adapters.rulebooks import Rulebooks
+from tocsin_escalator.after_outage import AfterOutage
+from tocsin_escalator.alert_commands import about_its_incident
 from tocsin_escalator.core.deadlines import early, is_overdue, ring_cause
 from tocsin_escalator.core.grouping import group_of
 from tocsin_escalator.core.incident import IncidentState
@@ -21,10 +23,12 @@ from tocsin_escalator.core.rulebook import Rulebook
 from tocsin_escalator.half_written import HalfWritten
 from tocsin_escalator.metrics import LATENESS
 from tocsin_escalator.relations import REST_PAUSE, TOGETHER, Relations
-from tocsin_escalator.search import W, alert_key, find_slot, read_ahead, read_now
+from tocsin_escalator.search import W, alert_key, find_slot, find_slot_now, read_now, read_whole
 from tocsin_runtime import BusUnavailableError, Clock, Decider, Delivery, RefusedError
 from tocsin_schemas import Envelope, Event, Payload, TimerDue
+from tocsin_schemas.commands import AcknowledgeAlert
 from tocsin_schemas.events import AlertFired, AlertResolved, IncidentMuted
+from tocsin_schemas.ids import incident_id
 
 __all__ = ["Afterwards", "Handlers", "UnknownIncidentError"]
 
@@ -45,15 +49,8 @@ OVERTAKEN_FOR = timedelta(hours=1)
 """For how long it waits where it cannot be remembered, because its group has no incident: as long as the log takes
 nothing, its beginning may be waiting too. Were it dropped, the incident that follows would never end."""
 
-LATE = timedelta(seconds=5)
-"""A deadline that rings later than this rings after an outage: what has queued up meanwhile is heard first."""
-
 LONGEST_WAIT = timedelta(seconds=30)
 """For how long an alarm clock that rings early waits; then it is asked again, for the wall clock may have been set."""
-
-_LATE_PAUSE, _LATE_TRIES = 1.0, 10
-_LATE_STEP, _LATE_STEPS = 0.25, 4
-"""By how many seconds each less severe incident comes later then: the most severe are told of first."""
 
 _HALF_PAUSE = 1.0
 
@@ -96,7 +93,7 @@ class Handlers:
     clock: Clock
     audit_every: timedelta
     half_written: HalfWritten
-    _behind_until: float = 0.0
+    after_outage: AfterOutage
 
     @property
     def relations(self) -> Relations:
@@ -107,9 +104,9 @@ class Handlers:
 
     async def on_alerts(self, inputs: Inputs) -> None:
         """Alerts that fire, are renewed, or end."""
-        self._note_backlog(inputs)
-        await read_ahead(self.decider, self._groups(inputs), self.index)
-        await self._handle(inputs, self._alert)
+        self.after_outage.note(inputs)
+        latest = (incident_id(group, self.index.latest(group)) for group in self._groups(inputs))
+        await self._handle(inputs, self._alert, ahead=self.decider.unread(latest))
 
     async def on_outcomes(self, inputs: Inputs) -> None:
         """How mitigations and notifications went."""
@@ -117,14 +114,15 @@ class Handlers:
 
     async def on_timers(self, inputs: Inputs) -> None:
         """Alarm clocks that ring."""
-        await self._handle(inputs, self._timer)
+        timers = [given.envelope.data for given in inputs if isinstance(given.envelope.data, TimerDue)]
+        await self._handle(inputs, self._timer, ahead={each.incident for each in timers if self._is_news(each)})
 
     async def on_commands(self, inputs: Inputs) -> None:
         """What people ask for."""
-        self._note_backlog(inputs)
+        self.after_outage.note(inputs)
         await self._handle(inputs, self._command)
 
-    async def _handle(self, inputs: Inputs, handle: Handle) -> None:
+    async def _handle(self, inputs: Inputs, handle: Handle, *, ahead: Iterable[str] = ()) -> None:
         then = Afterwards()
 
         async def decide(work: W, given: Delivery[Payload]) -> None:
@@ -132,7 +130,7 @@ class Handlers:
             await handle(work, given, then)
 
         try:
-            await self.decider.many(inputs, decide)
+            await self.decider.many(inputs, decide, ahead=ahead)
         except BusUnavailableError:
             self.half_written.begin_anew()
             raise
@@ -163,11 +161,11 @@ class Handlers:
         if rulebook is None:
             then.later[key] = NO_PLAYBOOK_PAUSE
             return
-        slot = await find_slot(work, message, alert, rulebook, self.index)
         if isinstance(alert, AlertFired):
+            slot = await find_slot(work, message, alert, rulebook, self.index)
             await self._fired(work, message, alert, slot, rulebook, key, then)
             return
-        state = (await read_now(work, slot.incident)).state
+        slot, state = await find_slot_now(work, message, alert, rulebook, self.index)
         in_vain = has_waited and (state.opening is not None or work.now - message.time > OVERTAKEN_FOR)
         if state.knows(alert_key(alert)) or in_vain:
             await self._ended(work, message, alert, slot, rulebook, key, then)
@@ -250,10 +248,22 @@ class Handlers:
             state = (await read_now(work, timer.incident)).state  # another replica may have set it, or moved it
         if (rest := early(state, timer, work.now)) is not None:
             then.later[key] = min(rest, LONGEST_WAIT).total_seconds()
-        elif self._hears_others_first(timer.due_at, given.position.deliveries, work.now):
-            then.later[key] = _LATE_PAUSE + _LATE_STEP * min(self._rank(state), _LATE_STEPS)
+        elif (pause := self._put_off(state, timer, given)) is not None:
+            then.later[key] = pause
         else:
             await self.ring(work, timer.incident, timer.deadline, key, then)
+
+    def _is_news(self, timer: TimerDue) -> bool:
+        """Whether the incident has no such deadline as far as is in memory: it has to be read."""
+        known = self.decider.in_memory(timer.incident)
+        deadline = known.state.deadlines.get(timer.deadline) if known is not None else None
+        return deadline is None or deadline.due_at != timer.due_at
+
+    def _put_off(self, state: IncidentState, timer: TimerDue, given: Delivery[Payload]) -> float | None:
+        if timer.deadline not in state.deadlines:
+            return None
+        place, tries = given.position.sequence, given.position.deliveries
+        return self.after_outage.put_off(place, self._rank(state), timer.due_at, tries, self.clock.now())
 
     async def ring(self, work: W, incident: str, deadline_id: str, key: int, then: Afterwards) -> int:
         """Decide what follows from a deadline, if it is open and due; the answer is how many events did."""
@@ -262,7 +272,7 @@ class Handlers:
         return told
 
     async def _ring(self, work: W, incident: str, deadline_id: str, key: int, then: Afterwards) -> int:
-        deadline = (await work.known(incident)).settled.deadlines.get(deadline_id)
+        deadline = (await read_whole(work, incident)).settled.deadlines.get(deadline_id)
         if deadline is None or not is_overdue(deadline, work.now):
             return 0
         rulebook = await self.rulebook_of(work, incident, key, then)
@@ -310,6 +320,13 @@ class Handlers:
     async def _command(self, work: W, given: Delivery[Payload], then: Afterwards) -> None:
         message, key = given.envelope, given.position.sequence
         command = message.data
+        if isinstance(command, AcknowledgeAlert):
+            tries = given.position.deliveries
+            meant = await about_its_incident(work, message, command, self.rulebooks, self.index, tries)
+            if isinstance(meant, float):
+                then.later[key] = meant
+                return
+            command = meant
         if not isinstance(command, INCIDENT_COMMANDS):
             raise TypeError(f"{message.type} is not a command to the escalator")
         incident = command.incident
@@ -320,7 +337,7 @@ class Handlers:
         rulebook = await self.rulebook_of(work, incident, key, then)
         if rulebook is None:
             return
-        if self.half_written.comes_first(await work.known(incident), message.id):
+        if self.half_written.comes_first(await read_whole(work, incident), message.id):
             then.later[key] = _HALF_PAUSE  # before anything is written because of it elsewhere
             return
         others = await self.relations.others(work, command, message.id, rulebook)
@@ -341,7 +358,7 @@ class Handlers:
         self, work: W, incident: str, cause: str, decision: Decision, key: int, then: Afterwards
     ) -> tuple[Envelope[Event], ...]:
         """Decide, and note the clocks to set. Where this was decided before, its clocks may never have been set."""
-        if self.half_written.comes_first(await work.known(incident), cause):
+        if self.half_written.comes_first(await read_whole(work, incident), cause):
             then.later[key] = _HALF_PAUSE
             return ()
         events = await work.decide(incident, cause, decision)
@@ -373,21 +390,6 @@ class Handlers:
         if state.opening is None:
             return otherwise
         return self.rulebooks.of_incident(state.opening.playbook) or otherwise
-
-    def _note_backlog(self, inputs: Inputs) -> None:
-        """Remember that old messages are still coming in."""
-        if any(self.clock.now() - given.envelope.time > LATE for given in inputs):
-            self._behind_until = self.clock.monotonic() + _LATE_PAUSE
-
-    def is_behind(self) -> bool:
-        """Whether what has queued up during an outage is still being heard."""
-        return self.clock.monotonic() < self._behind_until
-
-    def _hears_others_first(self, due_at: datetime, deliveries: int, now: datetime) -> bool:
-        """After an outage a resolution that has queued up comes before the page that it makes needless."""
-        if now - due_at <= LATE or deliveries > _LATE_TRIES:
-            return False
-        return deliveries == 1 or self.is_behind()
 
 
 def _concerns(event: Payload) -> bool:

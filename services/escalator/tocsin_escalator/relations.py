@@ -140,6 +140,8 @@ class Relations:
         known = (await work.known(incident)).state.parts
         for name in sorted({*known, *self.handlers.explanations.muted_by(incident)}):
             state = (await work.known(name)).state
+            if state.is_open and state.part_of != incident:
+                state = (await read_now(work, name)).state  # another replica may have merged it
             if state.part_of != incident or not state.is_open:
                 continue
             if work.size > full:

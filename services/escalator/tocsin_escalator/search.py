@@ -1,7 +1,6 @@
 """Finding the incident an alert belongs to: `core.placing` says which it is, this walks the log to see."""
 
-import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from tocsin_escalator.adapters.index import IncidentIndex
@@ -10,18 +9,16 @@ from tocsin_escalator.core.incident import AlertKey, IncidentState, Phase
 from tocsin_escalator.core.on_alert import Slot
 from tocsin_escalator.core.placing import LOOK_BACK, began_before, is_over
 from tocsin_escalator.core.rulebook import Rulebook
-from tocsin_runtime import Decider, Known, Work
+from tocsin_runtime import Known, Work
 from tocsin_schemas import Envelope, Event, Payload
 from tocsin_schemas.events import AlertFired, AlertResolved
 from tocsin_schemas.ids import incident_id
 from tocsin_schemas.moments import EARLIEST
 
-__all__ = ["Alert", "alert_key", "day_number_of", "find_slot", "read_ahead", "read_now"]
+__all__ = ["Alert", "alert_key", "day_number_of", "find_slot", "find_slot_now", "read_now", "read_whole"]
 
 Alert = AlertFired | AlertResolved
 W = Work[IncidentState]
-
-_READ_AT_ONCE = 32
 
 
 def alert_key(alert: Alert) -> AlertKey:
@@ -52,6 +49,18 @@ async def find_slot(
     return Slot(group, number, previous=previous, incident=incident, day_number=day_number)
 
 
+async def find_slot_now(
+    work: W, message: Envelope[Payload], alert: Alert, rulebook: Rulebook, index: IncidentIndex
+) -> tuple[Slot, IncidentState]:
+    """As `find_slot`, with the incident as the log has it now: another replica may just have split the alert off."""
+    for _ in range(LOOK_BACK):
+        slot = await find_slot(work, message, alert, rulebook, index)
+        state = (await read_now(work, slot.incident)).state
+        if alert_key(alert) not in state.moved:
+            break
+    return slot, state
+
+
 def day_number_of(work: W, rulebook: Rulebook, index: IncidentIndex) -> int | None:
     """Which of the day's incidents a new one is, where its room is named by it."""
     room = rulebook.playbook.communicate.war_room
@@ -70,24 +79,19 @@ async def _where_it_was_moved(work: W, incident: str, alert: AlertKey) -> Incide
     return state
 
 
-async def read_ahead(decider: Decider[IncidentState], groups: Iterable[str], index: IncidentIndex) -> None:
-    """Read what is not in memory of these groups' latest incidents, many at a time: a storm has hundreds in a batch."""
-    slots = asyncio.Semaphore(_READ_AT_ONCE)
-
-    async def read(incident: str) -> None:
-        async with slots:
-            await decider.load(incident)
-
-    await asyncio.gather(*(read(incident_id(key, index.latest(key))) for key in dict.fromkeys(groups)))
-
-
 async def read_now(work: W, incident: str) -> Known[IncidentState]:
     """The incident as the log has it now. What is closed stays as it was read."""
     known = await work.known(incident)
-    if known.state.phase is Phase.CLOSED:
+    if known.state.phase is Phase.CLOSED and not known.halves:
         return known
     await work.decide(incident, "read", _nothing)  # a decision to do nothing is made on what was just read
     return await work.known(incident)
+
+
+async def read_whole(work: W, incident: str) -> Known[IncidentState]:
+    """The incident; where a part of a decision is missing, as the log has it now: another replica may have added it."""
+    known = await work.known(incident)
+    return await read_now(work, incident) if known.halves else known
 
 
 async def _current(work: W, group_key: str, number: int, rulebook: Rulebook) -> int:

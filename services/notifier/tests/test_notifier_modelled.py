@@ -106,6 +106,7 @@ class Wiring:
     def __init__(self) -> None:
         self.settings, self.clock = NotifierSettings(), PassingClock()
         self.incidents, self.playbooks, self.orders = Log(), Shelf(), Ordered()
+        self.connection: Any = None
         self.handle: Any = None
         self.stops: list[Callable[[], Awaitable[None]]] = []
 
@@ -113,6 +114,8 @@ class Wiring:
         self.handle = handle
 
     def ready_when(self, *_: Any) -> None: ...
+
+    def route(self, *_: Any) -> None: ...
 
     def at_stop(self, call: Callable[[], Awaitable[None]]) -> None:
         self.stops.append(call)

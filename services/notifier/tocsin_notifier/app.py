@@ -9,13 +9,18 @@ from tocsin_notifier.adapters.http import HttpPoster, Poster
 from tocsin_notifier.adapters.lanes import Lanes
 from tocsin_notifier.adapters.rate_limit import Limiter, RateLimiter
 from tocsin_notifier.adapters.rulebooks import Rulebooks
+from tocsin_notifier.adapters.slack_door import SlackDoor
+from tocsin_notifier.adapters.slack_replies import SlackReplies
+from tocsin_notifier.adapters.slack_signature import SigningSecrets
 from tocsin_notifier.adapters.writer import Writer
 from tocsin_notifier.core.attempts import Patience
 from tocsin_notifier.core.fold import NotifierFold
 from tocsin_notifier.handlers import Notifier
+from tocsin_notifier.presses import Presses
 from tocsin_notifier.settings import NotifierSettings
 from tocsin_notifier.watch import Watch
 from tocsin_runtime import Decider, Host, run
+from tocsin_runtime.asking import Asking
 
 __all__ = ["build", "main"]
 
@@ -33,7 +38,9 @@ def build(
     poster = http or HttpPoster()
     rates = limiter or RateLimiter(clock, settings.redis_url)
     watch = Watch(clock)
-    channels = senders(poster, mail or SmtpMailer(settings.attempt_timeout_seconds), clock, terminal or TextTerminal())
+    signing = SigningSecrets(settings.slack_signing_secret.get_secret_value(), host.playbooks)
+    mailer = mail or SmtpMailer(settings.attempt_timeout_seconds)
+    channels = senders(poster, mailer, clock, terminal or TextTerminal(), signing.has)
     courier = Courier(
         channels,
         rates,
@@ -59,6 +66,18 @@ def build(
     )
     host.consume("notifier-incidents", notifier.on_events)
     host.ready_when("pages", watch.problem)
+    presses = Presses(
+        asking=Asking(host.connection, host.service),
+        load=host.incidents.load,
+        playbooks=host.playbooks,
+        replies=SlackReplies(poster, clock, settings.hosts_of_answers),
+        clock=clock,
+        vouches=signing.vouches,
+        teams=settings.teams,
+        drain=settings.drain_seconds,
+    )
+    host.route(*SlackDoor(signing.all, presses.take, clock).routes())
+    host.at_stop(presses.drain)
     host.at_stop(poster.close)
     host.at_stop(rates.close)
 

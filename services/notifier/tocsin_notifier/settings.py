@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from tocsin_runtime import ServiceSettings
 
@@ -14,7 +14,12 @@ class NotifierSettings(ServiceSettings):
 
     SERVICE: ClassVar[str] = "notifier"
 
-    http_port: int = Field(default=7304, ge=0, le=65535, description="Port for health and metrics; 0 takes a free one")
+    http_port: int = Field(
+        default=7304,
+        ge=0,
+        le=65535,
+        description="Port for health, metrics and presses of buttons in Slack; 0 takes a free one",
+    )
     console_url: str = Field(
         default="", description="Where people reach the console, for links in messages; none without"
     )
@@ -46,3 +51,32 @@ class NotifierSettings(ServiceSettings):
     announcement_patience_seconds: float = Field(
         default=600.0, ge=0, le=86400, description="How long an announcement is tried again on a channel that is down"
     )
+    slack_signing_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Proves that presses of buttons come from Slack; two, separated by a space, while it is changed. "
+        "Without it, and without one in the playbook, messages have no buttons",
+    )
+    slack_teams: str = Field(
+        default="",
+        description="Slack workspaces whose people may press buttons, by their ids (T...), separated by commas; "
+        "without any: those of the workspace where the message stands",
+    )
+    slack_response_hosts: str = Field(
+        default="hooks.slack.com",
+        description="Hosts where answers to a press of a button may be sent, separated by commas; by https, except to "
+        "this computer",
+    )
+
+    @property
+    def teams(self) -> frozenset[str]:
+        """`slack_teams`, one by one."""
+        return _listed(self.slack_teams)
+
+    @property
+    def hosts_of_answers(self) -> frozenset[str]:
+        """`slack_response_hosts`, one by one."""
+        return _listed(self.slack_response_hosts)
+
+
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(each for part in text.split(",") if (each := part.strip()))

@@ -30,9 +30,12 @@ from tocsin_recorder.adapters.console import Console
 from tocsin_recorder.adapters.database import Database
 from tocsin_recorder.adapters.harmless import harmless_json
 from tocsin_recorder.adapters.live import LiveFeed
+from tocsin_recorder.adapters.pages import Pages
 from tocsin_recorder.adapters.queries import Queries
+from tocsin_recorder.adapters.sessions import Sessions
 from tocsin_recorder.adapters.store import Store
 from tocsin_runtime import SystemClock
+from tocsin_runtime.tokens import Tokens
 from tocsin_schemas import Event, Impact, Role
 from tocsin_schemas import events as said
 from tocsin_schemas.envelope import caused_by
@@ -52,10 +55,9 @@ class Bench:
     def __init__(self, database: Database) -> None:
         self.database, self.store, self.live = database, Store(database), LiveFeed(2)
         queries = Queries(database)
-        routes = [
-            *Api(queries, self.live, Frozen()).routes(),
-            *Console(queries, NoPlaybooks(), Frozen()).routes(),  # type: ignore[arg-type]  # all that it is asked
-        ]
+        sessions = Sessions(Tokens(None), Frozen())
+        console = Console(queries, NoPlaybooks(), sessions, Pages(), Frozen())  # type: ignore[arg-type]  # a double
+        routes = [*Api(queries, self.live, Frozen()).routes(), *console.routes()]
         app = Starlette(routes=routes)
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://recorder")
         self.last = 0

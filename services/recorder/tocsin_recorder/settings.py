@@ -1,5 +1,6 @@
 """What the recorder needs to know."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field, SecretStr
@@ -27,4 +28,9 @@ class RecorderSettings(ServiceSettings):
         ge=1,
         le=10_000,
         description="How many pages may watch live at the same time; further ones are refused",
+    )
+    tokens_path: Path | None = Field(
+        default=None,
+        description="File of access tokens, one `NAME sha256:HEX` a line (`tocsin tokens add` writes it); without it "
+        "nobody may ask for anything over HTTP",
     )

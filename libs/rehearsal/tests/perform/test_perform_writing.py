@@ -1,6 +1,6 @@
 """A test that is made of what was recorded passes, whatever happened that night."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from plugin_nights import acknowledge_alert
 
 from tocsin_rehearsal.cases.loader import load_cases
 from tocsin_rehearsal.outside.web import Behaviour
@@ -15,6 +16,7 @@ from tocsin_rehearsal.perform.case import result_of
 from tocsin_rehearsal.perform.writing import NothingToWriteError, test_of
 from tocsin_rehearsal.recorded import recorded_from
 from tocsin_rehearsal.recording import Inputs, inputs_of
+from tocsin_rehearsal.recording.format import Recorded
 from tocsin_rehearsal.staging import quiet
 from tocsin_rehearsal.world import World
 from tocsin_schemas import Actor
@@ -62,15 +64,17 @@ def minutes(amount: float) -> timedelta:
     return timedelta(minutes=amount)
 
 
-def night(prepare: Callable[[World], object], severity: str = "P1", times: int = 1) -> Inputs:
-    """So many incidents in a world, an hour apart, recorded."""
+def night(
+    prepare: Callable[[World], object], severity: str = "P1", times: int = 1, also: Sequence[Recorded] = ()
+) -> Inputs:
+    """So many incidents in a world, an hour apart, recorded, and what was recorded `also`."""
     world = World([PLAYBOOK], settings={"remediator": {"allowed_hosts": "shop.example"}})
     prepare(world)
     labels = {"alertname": "CheckoutErrors", "service": "checkout", "severity": severity}
     for number in range(times):
         world.at(minutes(1 + 60 * number), partial(world.alert, labels, lasts=minutes(5)))
     world.run_until(minutes(60 * times))
-    recorded = inputs_of(recorded_from(world))
+    recorded = inputs_of(sorted([*also, *recorded_from(world)], key=lambda message: message.time))
     world.close()
     return recorded
 
@@ -136,6 +140,18 @@ def test_who_was_asked_to_approve_is_asked_again(tmp_path: Path) -> None:
     assert {"who": "ada", "step": "clear-cache"} in [each.get("approvals") for each in case["expect"]]
     assert sum("pages" in each for each in case["expect"]) == 1
     assert case["at"][0]["do"] == {"approve": {"by": "ada", "runbook": "checkout", "step": "clear-cache"}}
+
+
+def test_who_acknowledged_by_an_alert_acknowledges_the_incident(tmp_path: Path) -> None:
+    asked: list[Recorded] = []
+
+    def prepare(world: World) -> None:
+        world.web.answer("shop.example", SICK)
+        world.at(minutes(2), lambda: asked.append(acknowledge_alert(world)))
+
+    case = written(tmp_path, night(prepare, also=asked))
+    acts = [step["do"] for step in case["at"] if "acknowledge" in step["do"]]
+    assert acts == [{"acknowledge": {"by": "ada"}}]
 
 
 def test_nothing_can_be_made_of_a_night_without_alerts() -> None:

@@ -5,11 +5,14 @@ from datetime import timedelta
 
 from tocsin_rehearsal.outside.web import Behaviour
 from tocsin_rehearsal.recorded import Recording, recorded_from
+from tocsin_rehearsal.recording.format import Recorded, exact_time
 from tocsin_rehearsal.staging import Stage
 from tocsin_rehearsal.world import World
-from tocsin_schemas import Actor, Command, Payload
-from tocsin_schemas.commands import Acknowledge, ApproveAction, Resolve
-from tocsin_schemas.events import ActionProposed
+from tocsin_schemas import Actor, Command, Payload, caused_by, encode
+from tocsin_schemas.commands import Acknowledge, AcknowledgeAlert, ApproveAction, Resolve
+from tocsin_schemas.events import ActionProposed, AlertFired
+from tocsin_schemas.moments import format_moment
+from tocsin_schemas.subjects import command_subject
 
 SHOP = """\
 apiVersion: tocsin/v1
@@ -92,3 +95,16 @@ def approve(world: World) -> None:
     proposed: Payload = event.data
     assert isinstance(proposed, ActionProposed)
     world.command(ApproveAction(incident=event.incident, by=ADA, action=proposed.action), by="ada")
+
+
+def acknowledge_alert(world: World) -> Recorded:
+    """Acknowledge by its alert what was told of last; the answer is the command, as who listens records it."""
+    alert = world.alerts[-1].data
+    assert isinstance(alert, AlertFired)
+    about = AcknowledgeAlert(
+        fingerprint=alert.fingerprint, episode=alert.episode, rule=alert.rule, labels=alert.labels, by=ADA
+    )
+    subject, sent = command_subject(AcknowledgeAlert), caused_by("asked", 0, "detector", "", world.now, about)
+    world.send(subject, sent)
+    headers, body = encode(sent)
+    return Recorded("COMMANDS", 1, exact_time(format_moment(world.now)), subject, tuple(headers.items()), body)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from plugin_nights import CHECKOUT, OK, SHOP, a_night, ask, minutes, shop
+from plugin_nights import ADA, CHECKOUT, OK, SHOP, a_night, acknowledge_alert, ask, minutes, shop
 
 from tocsin_escalator.core.on_alert import decide_alert_fired
 from tocsin_escalator.core.on_outcome import decide_outcome
@@ -17,11 +17,12 @@ from tocsin_rehearsal.recording import Recorded
 from tocsin_rehearsal.staging import Stage, quiet
 from tocsin_rehearsal.world import World
 from tocsin_schemas import Event, PlaybookRef
-from tocsin_schemas.commands import Acknowledge, Resolve
+from tocsin_schemas.commands import Acknowledge, AcknowledgeAlert, Resolve
 from tocsin_schemas.events import (
     AlertCleared,
     CommandRejected,
     DeadlineMissed,
+    IncidentAcknowledged,
     IncidentClosed,
     IncidentEscalated,
     IncidentOpened,
@@ -81,6 +82,25 @@ def test_alerts_clocks_commands_and_outcomes_are_all_decided_again(stage: Stage)
     assert decided.undecided == []
     assert decided.decisions >= len({event.cause for event in owned})
     assert decided.messages == len(night.inputs.messages) + len(night.log)
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_a_command_about_an_alert_is_decided_again(stage: Stage, is_recorded: bool) -> None:
+    """Also where it was not recorded itself: then it is built again from what answered it."""
+    world, asked = shop(stage), list[Recorded]()
+    world.at(minutes(1), lambda: world.alert(CHECKOUT, lasts=minutes(12)))
+    world.at(minutes(3), lambda: asked.append(acknowledge_alert(world)))
+    world.run_until(minutes(30))
+    messages = sorted([*(asked if is_recorded else ()), *recorded_from(world)], key=lambda message: message.time)
+    night = Recording(messages)
+    (acknowledged,) = [event.data for event in night.log if isinstance(event.data, IncidentAcknowledged)]
+    assert acknowledged.by == ADA
+    (command,) = night.commands
+    assert type(command.data) is (AcknowledgeAlert if is_recorded else Acknowledge)
+
+    decided = fold_and_decide(night)
+
+    assert (decided.differences, decided.undecided) == ([], [])
 
 
 def test_alerts_of_many_groups_are_each_in_their_incident(stage: Stage) -> None:

@@ -41,7 +41,15 @@ from tocsin_rehearsal.recording.streams import StreamReader
 from tocsin_runtime import Connection
 from tocsin_runtime.bus.provision import ensure_streams
 from tocsin_schemas import Envelope, Payload
-from tocsin_schemas.commands import AddNote, ApproveAction, LiftOverride, LiftSilence, OverrideOnCall, Silence
+from tocsin_schemas.commands import (
+    AcknowledgeAlert,
+    AddNote,
+    ApproveAction,
+    LiftOverride,
+    LiftSilence,
+    OverrideOnCall,
+    Silence,
+)
 from tocsin_schemas.events import ActionProposed, AlertFired
 from tocsin_schemas.subjects import alert_subject
 from tocsin_testkit.nats import NatsServer
@@ -265,6 +273,20 @@ async def test_a_command_about_no_incident_is_sent_as_it_is(bus: Connection) -> 
     done = await replay(inputs_of(recorded(asked(silence, ""))), bus, speed=MAX_SPEED, run="run")
     (sent,) = await there(bus, "COMMANDS")
     assert isinstance(sent.data, Silence)
+    assert done.commands == 1
+
+
+@pytest.mark.parametrize("run", ["run", None])
+async def test_a_command_about_an_alert_is_about_its_firing_in_this_replay(bus: Connection, run: str | None) -> None:
+    alert = fired()
+    told = alert[1].data
+    assert isinstance(told, AlertFired)
+    about = AcknowledgeAlert(
+        fingerprint=told.fingerprint, episode=told.episode, rule=told.rule, labels=told.labels, by=ADA
+    )
+    done = await replay(inputs_of(recorded(alert, asked(about, ""))), bus, speed=MAX_SPEED, run=run)
+    (sent,) = await there(bus, "COMMANDS")
+    assert sent.data == about.model_copy(update={"episode": Renewal(run).episode(told.episode)})
     assert done.commands == 1
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from recording_builders import Message, StillClock, connected, fired, grouped, note, opened, ordered, published
 
-from tocsin_rehearsal.recording import Recorded, read, read_meta, record
-from tocsin_rehearsal.recording import streams as streams_module
+from tocsin_rehearsal.recording import read, read_meta, record
 from tocsin_runtime import Address, BusUnavailableError, Connection
+from tocsin_runtime.bus import stored as stored_module
 from tocsin_runtime.bus.provision import ensure_streams
+from tocsin_runtime.bus.stored import Stored
 from tocsin_runtime.bus.timers import Timers
 from tocsin_runtime.identities import IDENTITIES, users
 from tocsin_runtime.topology import STREAMS
@@ -252,22 +253,22 @@ async def test_a_restart_in_the_middle_loses_and_repeats_nothing(
     bus: Connection, nats_server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await bus.publish_all([note(str(n), cause=str(n)) for n in range(600)])
-    monkeypatch.setattr(streams_module, "WRITE_TIMEOUT", 0.5)
-    page = streams_module._page
+    monkeypatch.setattr(stored_module, "WRITE_TIMEOUT", 0.5)
+    page = stored_module.read_page
     asked = 0
 
-    async def restart_before_the_second(*given: object) -> tuple[Sequence[Recorded], bool]:
+    async def restart_before_the_second(*given: object, **named: object) -> tuple[Sequence[Stored], bool]:
         nonlocal asked
         asked += 1
         if asked == 3:
             nats_server.kill()
             restarting = asyncio.create_task(asyncio.to_thread(nats_server.start))
-            found = await page(*given)  # type: ignore[arg-type]
+            found = await page(*given, **named)  # type: ignore[arg-type]
             await restarting
             return found
-        return await page(*given)  # type: ignore[arg-type]
+        return await page(*given, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(streams_module, "_page", restart_before_the_second)
+    monkeypatch.setattr(stored_module, "read_page", restart_before_the_second)
     await asyncio.wait_for(record(bus, out=tmp_path / "all.jsonl"), 40)
     assert texts(tmp_path / "all.jsonl") == [str(n) for n in range(600)]
 
@@ -275,8 +276,8 @@ async def test_a_restart_in_the_middle_loses_and_repeats_nothing(
 async def test_a_server_that_stays_away_is_given_up_and_leaves_no_file(
     nats_server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams_module, "WRITE_TIMEOUT", 0.1)
-    monkeypatch.setattr(streams_module, "_PAUSE", 10.0)
+    monkeypatch.setattr(stored_module, "WRITE_TIMEOUT", 0.1)
+    monkeypatch.setattr(stored_module, "_PAUSE", 10.0)
     clock = StillClock()
     async with connected(nats_server, clock) as bus:
         nats_server.kill()
@@ -327,8 +328,8 @@ async def test_the_operator_may_record_everything(guarded: NatsServer, tmp_path:
 async def test_a_source_of_alerts_may_not_record(
     guarded: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams_module, "WRITE_TIMEOUT", 0.1)
-    monkeypatch.setattr(streams_module, "_PATIENCE", 0.1)
+    monkeypatch.setattr(stored_module, "WRITE_TIMEOUT", 0.1)
+    monkeypatch.setattr(stored_module, "_PATIENCE", 0.1)
     async with Connection(Address(guarded.url, "source", "secret-source"), "source") as bus:
         await ensure_streams(bus)
         await publish(bus, fired())

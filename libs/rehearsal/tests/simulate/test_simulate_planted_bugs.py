@@ -11,7 +11,7 @@ from planted_bugs import BUGS, Bug
 from tocsin_rehearsal.simulate import be_quiet, simulate
 from tocsin_rehearsal.simulate.invariants import Violation
 
-_BUDGET = 30
+_BUDGET = 60
 """Seeds of a profile that a bug may take."""
 
 _SLIPS = ("TypeError(", "AttributeError(", "NameError(", "ImportError(")

@@ -9,18 +9,18 @@ from tocsin_rehearsal.simulate import PROFILES, be_quiet, draw, simulate, simula
 _SEEDS = {
     "calm": 20,
     "storm": 6,
-    "partition": 60,
-    "crash": 50,
+    "partition": 45,
+    "crash": 40,
     "catch-up": 20,
     "actions": 20,
-    "broker": 50,
-    "outside": 40,
+    "broker": 40,
+    "outside": 32,
     "receivers": 10,
     "notifier": 20,
-    "clocks": 50,
+    "clocks": 40,
     "recorder": 10,
-    "people": 40,
-    "everything": 160,
+    "people": 32,
+    "everything": 125,
 }
 """By profile: as many as `make test` has the time for."""
 

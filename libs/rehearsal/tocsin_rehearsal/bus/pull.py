@@ -8,7 +8,6 @@ and a half; all of that is sent when the connection is back, and each of these r
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from tocsin_rehearsal.bus.consumer import REQUEST_LASTS, DurableConsumer
@@ -28,13 +27,12 @@ SILENCE = 1.5
 class ModelMessage:
     """A delivered message, with what `tocsin_runtime` reads of one of nats-py."""
 
-    __slots__ = ("_client", "_consumer", "_link", "deliveries", "reply", "stored")
+    __slots__ = ("_client", "_consumer", "_link", "deliveries", "stored")
 
     def __init__(self, link: "Link", consumer: DurableConsumer, stored: Stored, deliveries: int) -> None:
         self._link, self._consumer = link, consumer
         self._client = self
         self.stored, self.deliveries = stored, deliveries
-        self.reply = ""
 
     @property
     def subject(self) -> str:
@@ -53,12 +51,10 @@ class ModelMessage:
         return Position(self._consumer.spec.stream, self.stored.sequence, self.deliveries)
 
     @property
-    def metadata(self) -> SimpleNamespace:
-        return SimpleNamespace(
-            stream=self._consumer.spec.stream,
-            sequence=SimpleNamespace(stream=self.stored.sequence),
-            num_delivered=self.deliveries,
-        )
+    def reply(self) -> str:
+        """Where it stands, as nats-server writes it; of the consumer's own count nothing is read."""
+        spec = self._consumer.spec
+        return f"$JS.ACK.{spec.stream}.{spec.name}.{self.deliveries}.{self.stored.sequence}.0.0.0"
 
     async def publish(self, _: str, answer: bytes) -> None:
         """How a delivery is settled. Without a connection it is sent when there is one again."""

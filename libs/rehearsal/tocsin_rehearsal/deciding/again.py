@@ -28,7 +28,7 @@ from tocsin_rehearsal.deciding.related import StateOf, decide_on_command, is_abs
 from tocsin_rehearsal.recorded import Recording
 from tocsin_rehearsal.recording import Difference, compare
 from tocsin_schemas import Envelope, Event, GroupedAlert, caused_by
-from tocsin_schemas.commands import Split
+from tocsin_schemas.commands import Acknowledge, AcknowledgeAlert, Split
 from tocsin_schemas.events import (
     AlertCleared,
     AlertFired,
@@ -227,6 +227,8 @@ class _Deciding:
         if incident is None:
             return self._split_off(name, cause, now, recorded)
         state, book = incident.state, self._books.under_orders(incident.book, now)
+        if isinstance(data, AcknowledgeAlert):
+            data = Acknowledge(incident=name, by=data.by)
         if isinstance(data, INCIDENT_COMMANDS):
             return name, decide_on_command(state, data, cause, book, now, self._states(cause))
         if isinstance(data, Event):

@@ -115,6 +115,7 @@ review_drafted = Factory(events.ReviewDrafted)
 # --- commands ---------------------------------------------------------------------------------------------------------
 
 acknowledge = Factory(commands.Acknowledge)
+acknowledge_alert = Factory(commands.AcknowledgeAlert)
 resolve = Factory(commands.Resolve)
 reopen = Factory(commands.Reopen)
 take_over = Factory(commands.TakeOver)

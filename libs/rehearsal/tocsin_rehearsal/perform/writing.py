@@ -238,6 +238,8 @@ def _act(command: Command, steps: Mapping[str, tuple[str, str]]) -> dict[str, An
         case commands.Acknowledge():
             lasting = {"lasting": format_duration(command.lasting)} if command.lasting else {}
             return {"acknowledge": {"by": by, **lasting}}
+        case commands.AcknowledgeAlert():
+            return {"acknowledge": {"by": by}}
         case commands.Resolve():
             false_alarm = {"false_alarm": True} if command.false_alarm else {}
             return {"resolve": {"by": by, **({"notes": command.notes} if command.notes else {}), **false_alarm}}

@@ -12,7 +12,7 @@ from tocsin_runtime import Connection
 from tocsin_runtime.bus.follow import Follower
 from tocsin_runtime.bus.log import IncidentLog
 from tocsin_schemas import Envelope, Payload
-from tocsin_schemas.commands import ApproveAction, LiftOverride, LiftSilence
+from tocsin_schemas.commands import AcknowledgeAlert, ApproveAction, LiftOverride, LiftSilence
 from tocsin_schemas.events import ActionProposed, AlertGrouped
 from tocsin_schemas.ids import span_id, trace_id
 from tocsin_schemas.subjects import INCIDENTS
@@ -60,6 +60,8 @@ class Redirect:
     async def command(self, envelope: Envelope[Payload]) -> Envelope[Payload] | NotSent:
         """The command for the incident that is meant here. Waits until the services have decided what that is."""
         data, recorded = envelope.data, getattr(envelope.data, "incident", None)
+        if isinstance(data, AcknowledgeAlert):
+            return replace(envelope, data=data.model_copy(update={"episode": self._renewal.episode(data.episode)}))
         if recorded is None:
             return self._order(envelope)
         kind = type(data).__name__

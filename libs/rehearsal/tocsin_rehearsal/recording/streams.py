@@ -1,38 +1,17 @@
-"""Reading a stream as it stands, by direct gets: nothing is created on the server, acknowledged or taken away.
+"""The streams as a recording takes them: how far each goes, and its messages as `Recorded`."""
 
-That is the only way to look into a work queue (COMMANDS) without being one of its workers.
-"""
-
-import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
-
-import structlog
-from nats.aio.msg import Msg
+from typing import Any
 
 from tocsin_rehearsal.recording.format import Recorded, config_digest, exact_time
 from tocsin_runtime import BusUnavailableError, Connection
-from tocsin_runtime.bus.connection import UNSENT, WRITE_TIMEOUT
+from tocsin_runtime.bus.connection import WRITE_TIMEOUT
+from tocsin_runtime.bus.stored import Stored, StoredMessages, patiently, read_page
 from tocsin_schemas.moments import format_moment
 
 __all__ = ["Source", "StreamInfo", "StreamReader", "last_by_subject", "stream_info"]
-
-log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
-_PAGE = 256
-_PAGE_BYTES = 4 * 1024 * 1024
-_PATIENCE = 60.0
-"""Seconds for which a server that is away is waited for."""
-
-_PAUSE = 0.2
-_OF_THE_SERVER = (
-    "Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending", "Nats-Last-Sequence",
-)  # fmt: skip
-"""Headers that a direct get adds to the message's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +29,7 @@ async def stream_info(connection: Connection, stream: str) -> StreamInfo:
     async def ask() -> Mapping[str, Any]:
         return await connection.request(f"$JS.API.STREAM.INFO.{stream}", timeout=WRITE_TIMEOUT)
 
-    answer = await _patiently(connection, ask)
+    answer = await patiently(connection, ask)
     if "error" in answer:
         raise BusUnavailableError(f"stream {stream}: {answer['error'].get('description')}")
     return StreamInfo(int(answer["state"]["last_seq"]), exact_time(answer["ts"]), config_digest(answer["config"]))
@@ -66,26 +45,13 @@ class StreamReader:
     def __init__(
         self, connection: Connection, stream: str, *, subject: str = ">", since: datetime | None = None
     ) -> None:
-        self._connection = connection
-        self._stream, self._subject, self._since = stream, subject, since
-        self._next = 1
+        self._stream = stream
+        self._messages = StoredMessages(connection, stream, subject=subject, since=since)
 
     async def read(self, last: int) -> AsyncIterator[Recorded]:
         """What has not been read yet, up to the sequence `last`."""
-        more = True
-        while more and self._next <= last:
-            page, more = await _page(self._connection, self._stream, self._query())
-            for message in page:
-                if message.sequence > last:
-                    return
-                self._next, self._since = message.sequence + 1, None
-                yield message
-
-    def _query(self) -> dict[str, Any]:
-        begin: dict[str, Any] = {"seq": self._next}
-        if self._since is not None:
-            begin = {"start_time": format_moment(self._since)}
-        return {**begin, "next_by_subj": self._subject, "batch": _PAGE, "max_bytes": _PAGE_BYTES}
+        async for message in self._messages.read(last):
+            yield _recorded(self._stream, message)
 
 
 class Source:
@@ -118,66 +84,16 @@ class Source:
 
 async def last_by_subject(connection: Connection, stream: str, subjects: str, *, at: datetime) -> list[Recorded]:
     """The last message of each subject as of this moment, in the stream's order."""
-    page, _ = await _page(connection, stream, {"multi_last": [subjects], "up_to_time": format_moment(at)})
-    return sorted(page, key=lambda message: message.sequence)
+    page, _ = await read_page(connection, stream, {"multi_last": [subjects], "up_to_time": format_moment(at)})
+    return [_recorded(stream, message) for message in sorted(page, key=lambda message: message.sequence)]
 
 
-# --- how --------------------------------------------------------------------------------------------------------------
-
-
-async def _page(connection: Connection, stream: str, query: Mapping[str, Any]) -> tuple[list[Recorded], bool]:
-    """The answer to one direct get, and whether there is more. All of it or BusUnavailableError."""
-
-    async def ask() -> tuple[list[Recorded], bool]:
-        answers: asyncio.Queue[Msg] = asyncio.Queue()
-        async with connection.inbox(answers) as reply_to:
-            try:
-                subject = f"$JS.API.DIRECT.GET.{stream}"
-                await connection.client.publish(subject, json.dumps(query).encode(), reply=reply_to)
-                async with asyncio.timeout(WRITE_TIMEOUT):
-                    return await _answers(stream, answers)
-            except (TimeoutError, *UNSENT) as error:
-                raise BusUnavailableError(f"reading {stream}: {type(error).__name__}") from error
-
-    return await _patiently(connection, ask)
-
-
-async def _answers(stream: str, answers: "asyncio.Queue[Msg]") -> tuple[list[Recorded], bool]:
-    page: list[Recorded] = []
-    while True:
-        message = await answers.get()
-        headers = {str(name): str(value) for name, value in (message.headers or {}).items()}
-        match headers.get("Status") if not message.data else None:
-            case None:
-                page.append(_recorded(stream, headers, message.data))
-            case "404":
-                return page, False
-            case "204":
-                return page, int(headers.get("Nats-Num-Pending", "0")) > 0
-            case status:
-                raise BusUnavailableError(f"reading {stream}: status {status} {headers.get('Description', '')}")
-
-
-def _recorded(stream: str, headers: Mapping[str, str], data: bytes) -> Recorded:
+def _recorded(stream: str, message: Stored) -> Recorded:
     return Recorded(
         stream=stream,
-        sequence=int(headers["Nats-Sequence"]),
-        time=exact_time(headers["Nats-Time-Stamp"]),
-        subject=headers["Nats-Subject"],
-        headers=tuple((name, value) for name, value in headers.items() if name not in _OF_THE_SERVER),
-        data=data,
+        sequence=message.sequence,
+        time=exact_time(message.time),
+        subject=message.subject,
+        headers=message.headers,
+        data=message.data,
     )
-
-
-async def _patiently(connection: Connection, ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask again while the server is away: it may be starting."""
-    clock = connection.clock
-    give_up_at = clock.monotonic() + _PATIENCE
-    while True:
-        try:
-            return await ask()
-        except BusUnavailableError as error:
-            if clock.monotonic() >= give_up_at:
-                raise
-            log.info("reading is interrupted; asking again", reason=str(error))
-            await clock.sleep(_PAUSE)

@@ -1,16 +1,19 @@
 """One message as a handler sees it: decoded, with where it stands and how to settle it."""
 
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from nats.aio.msg import Msg
-from nats.errors import ConnectionClosedError, ConnectionReconnectingError
+from nats.errors import ConnectionClosedError, ConnectionReconnectingError, NotJSMessageError
 
 from tocsin_schemas import Envelope, Payload
 
-__all__ = ["Delivery", "Position", "position"]
+__all__ = ["Delivery", "Handed", "Position", "handed", "position"]
 
 D = TypeVar("D", bound=Payload, covariant=True)
+
+_TOKENS = 9
+"""Of a reply subject in its first form."""
 
 _UNSETTLED = (ConnectionClosedError, ConnectionReconnectingError)
 
@@ -24,10 +27,31 @@ class Position:
     deliveries: int
 
 
+class Handed(NamedTuple):
+    """What a message's reply subject says (ADR-15 of NATS): its stream and place there, how often it was delivered,
+    the consumer's own number for it, and how many messages are left."""
+
+    stream: str
+    deliveries: int
+    sequence: int
+    number: int
+    left: int
+
+
+def handed(reply: str) -> Handed:
+    """Read a reply subject (`$JS.ACK.…`), without the moments that nats-py makes of it. Raises NotJSMessageError."""
+    tokens = reply.split(".")
+    if tokens[:2] != ["$JS", "ACK"] or len(tokens) < _TOKENS:
+        raise NotJSMessageError
+    at = 2 if len(tokens) == _TOKENS else 4  # a later form has the domain and the account before
+    stream, _, deliveries, sequence, number, _, left = tokens[at : at + 7]
+    return Handed(stream, int(deliveries), int(sequence), int(number), int(left))
+
+
 def position(message: Msg) -> Position:
-    """Read the position off the reply subject (`$JS.ACK.…`). Raises NotJSMessageError for a message of no stream."""
-    metadata = message.metadata
-    return Position(metadata.stream, metadata.sequence.stream, metadata.num_delivered or 1)
+    """Where a message stands. Raises NotJSMessageError for a message of no stream."""
+    said = handed(message.reply)
+    return Position(said.stream, said.sequence, said.deliveries)
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ import structlog
 from nats.aio.msg import Msg
 
 from tocsin_runtime.bus.connection import Connection
+from tocsin_runtime.bus.delivery import handed
 from tocsin_runtime.bus.errors import BusUnavailableError
 from tocsin_runtime.bus.log import STREAM as LOG
 from tocsin_runtime.bus.pull import PullLoop
@@ -25,8 +26,6 @@ log = structlog.get_logger(__name__)
 
 OnEvents = Callable[[Sequence[Envelope[Payload]]], Awaitable[None]]
 _BATCH = 500
-_TOKENS = 9
-"""Of the reply subject in its first form, ADR-15 of NATS."""
 
 
 class Place:
@@ -175,7 +174,7 @@ class Follower:
         last = self.position
         pending = 0
         for message in messages:
-            sequence, count, left = _numbers(message.reply)
+            _, _, sequence, count, left = handed(message.reply)
             if count != self._count + 1:
                 log.warning("a gap while following; starting over", stream=self._stream, after=last)
                 self._start_over()
@@ -193,12 +192,3 @@ class Follower:
         self.position = last
         if pending == 0 and self._fresh:
             self.caught_up.set()
-
-
-def _numbers(reply: str) -> tuple[int, int, int]:
-    """The message's place in its stream, the consumer's count, and how many are left: the end of `$JS.ACK.…`, without
-    the moments that nats-py makes of the rest.
-    """
-    tokens = reply.split(".")
-    at = 5 if len(tokens) == _TOKENS else 7  # a later form has the domain and the account before
-    return int(tokens[at]), int(tokens[at + 1]), int(tokens[at + 3])

@@ -93,9 +93,14 @@ class IncidentLog:
                 start = page[-1].sequence + 1
         return events
 
-    async def _page(self, subject: str, start: int) -> tuple[list[Envelope[Event]], bool]:
+    async def first(self, subject: str, start: int) -> Envelope[Event] | None:
+        """The first event under this subject from this place on, if there is one. Raises BusUnavailableError."""
+        page, _ = await self._page(subject, start, most=1)
+        return page[0] if page else None
+
+    async def _page(self, subject: str, start: int, most: int = _PAGE) -> tuple[list[Envelope[Event]], bool]:
         client = self._connection.client
-        query = {"seq": start, "next_by_subj": subject, "batch": _PAGE}
+        query = {"seq": start, "next_by_subj": subject, "batch": most}
         answers: asyncio.Queue[Msg] = asyncio.Queue()
         async with self._connection.inbox(answers) as reply_to:
             try:

@@ -1,5 +1,6 @@
 """Make the streams and consumers of the table exist, and refuse a server that cannot keep our promises."""
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from datetime import timedelta
@@ -19,6 +20,7 @@ from nats.js.api import (
 
 from tocsin_runtime.bus.connection import Connection
 from tocsin_runtime.bus.errors import BusUnavailableError, PromiseError
+from tocsin_runtime.bus.pull import PINNED_GROUP
 from tocsin_runtime.topology import STREAMS, ConsumerSpec, StreamSpec, consumers_of
 
 __all__ = ["MINIMUM_VERSION", "assert_promises", "ensure_consumer", "ensure_streams", "provision"]
@@ -134,16 +136,42 @@ def _assert_stream(spec: StreamSpec, wanted: Mapping[str, Any], found: Mapping[s
 
 
 async def ensure_consumer(connection: Connection, spec: ConsumerSpec) -> None:
-    """Create the durable consumer if it is missing; raise PromiseError if it exists otherwise."""
+    """Create the durable consumer if it is missing; raise PromiseError if it exists otherwise.
+
+    One that an earlier version of Tocsin made is changed where that loses nothing: made anew, it would begin at the
+    first message of its stream.
+    """
     answer = await connection.request(f"$JS.API.CONSUMER.INFO.{spec.stream}.{spec.name}")
     if _error_code(answer) == _CONSUMER_NOT_FOUND:
-        body = {"stream_name": spec.stream, "config": consumer_config(spec), "action": "create"}
-        answer = await connection.request(
-            f"$JS.API.CONSUMER.CREATE.{spec.stream}.{spec.name}", json.dumps(body).encode()
-        )
+        answer = await _put_consumer(connection, spec, "create", consumer_config(spec))
+    elif "error" not in answer and _is_of_an_earlier_version(spec, answer["config"]):
+        _assert_consumer(dataclasses.replace(spec, pinned=None), {**answer["config"], "priority_policy": "none"})
+        log.info("changing a consumer that an earlier version made", consumer=spec.name)
+        changed = {name: value for name, value in consumer_config(spec).items() if name in _CHANGED}
+        answer = await _put_consumer(connection, spec, "update", {**answer["config"], **changed})
     if "error" in answer:
         raise BusUnavailableError(f"consumer {spec.name}: {answer['error'].get('description')}")
     _assert_consumer(spec, answer["config"])
+
+
+_CHANGED = ("max_ack_pending", "priority_groups", "priority_policy", "priority_timeout")
+
+
+async def _put_consumer(
+    connection: Connection, spec: ConsumerSpec, action: str, config: Mapping[str, Any]
+) -> dict[str, Any]:
+    body = {"stream_name": spec.stream, "config": config, "action": action}
+    return await connection.request(f"$JS.API.CONSUMER.CREATE.{spec.stream}.{spec.name}", json.dumps(body).encode())
+
+
+def _is_of_an_earlier_version(spec: ConsumerSpec, found: Mapping[str, Any]) -> bool:
+    """Whether it serves all replicas at a time instead of one, or hands out fewer messages."""
+    serves_all = spec.pinned is not None and found.get("priority_policy", "none") == "none"
+    return serves_all or int(found.get("max_ack_pending", 0)) < _unsettled(spec)
+
+
+def _unsettled(spec: ConsumerSpec) -> int:
+    return max(spec.unsettled, 8 * spec.batch, 8 * spec.workers)
 
 
 def consumer_config(spec: ConsumerSpec) -> dict[str, Any]:
@@ -156,11 +184,20 @@ def consumer_config(spec: ConsumerSpec) -> dict[str, Any]:
         ack_policy=AckPolicy.EXPLICIT,
         ack_wait=spec.ack_wait.total_seconds(),
         max_deliver=-1,
-        max_ack_pending=max(1000, 8 * spec.batch, 8 * spec.workers),
+        max_ack_pending=_unsettled(spec),
         filter_subject=filters[0] if len(filters) == 1 else None,
         filter_subjects=filters if len(filters) > 1 else None,
     )
-    return {**config.as_dict(), "name": spec.name}
+    pinned = (
+        {
+            "priority_groups": [PINNED_GROUP],
+            "priority_policy": "pinned_client",
+            "priority_timeout": int(spec.pinned.total_seconds() * 1e9),
+        }
+        if spec.pinned is not None
+        else {}
+    )
+    return {**config.as_dict(), "name": spec.name, **pinned}
 
 
 def _assert_consumer(spec: ConsumerSpec, found: Mapping[str, Any]) -> None:
@@ -169,6 +206,8 @@ def _assert_consumer(spec: ConsumerSpec, found: Mapping[str, Any]) -> None:
         raise PromiseError(f"{place}, ack_policy", repr(found.get("ack_policy")), "'explicit'")
     if int(found.get("max_deliver", -1)) > 0:
         raise PromiseError(f"{place}, max_deliver", str(found["max_deliver"]), "-1 (a limit drops silently)")
+    if (policy := found.get("priority_policy", "none")) != ("none" if spec.pinned is None else "pinned_client"):
+        raise PromiseError(f"{place}, priority_policy", repr(policy), "that of the table: delete it, it is made anew")
     if found.get("backoff"):
         raise PromiseError(f"{place}, backoff", str(found["backoff"]), "none")
     waited = timedelta(microseconds=int(found.get("ack_wait", 0)) / 1000)

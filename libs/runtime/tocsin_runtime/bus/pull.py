@@ -23,16 +23,22 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from tocsin_runtime.bus.connection import Connection
 from tocsin_runtime.topology import ConsumerSpec
 
-__all__ = ["HEARTBEAT", "PullLoop"]
+__all__ = ["HEARTBEAT", "PINNED_GROUP", "PullLoop"]
 
 log = structlog.get_logger(__name__)
 
 HEARTBEAT = 0.5
 """Seconds between two signs of life of an idle consumer."""
 
+PINNED_GROUP = "one"
+"""The priority group of consumers that serve one replica at a time."""
+
 _EXPIRES = 10.0
 _SILENCE = 3 * HEARTBEAT
 _GONE = {"404", "409", "503"}
+_OTHERS_PIN = "423"
+_ORDINARY = {"100", "408", _OTHERS_PIN}
+"""A heartbeat, a request that has expired, messages that are another replica's now."""
 
 
 class PullLoop:
@@ -48,6 +54,8 @@ class PullLoop:
         self._wake = asyncio.Event()
         self._waiting: asyncio.Future[Msg] | None = None
         self._closed = False
+        self._pin: str | None = None
+        self._expires = min(_EXPIRES, spec.pinned.total_seconds() / 2) if spec.pinned else _EXPIRES
         self._forget_reconnect: Callable[[], None] = lambda: None
         self.last_sign_of_life = connection.clock.monotonic()
         self.re_requests = 0
@@ -68,7 +76,16 @@ class PullLoop:
         if self._subscription is not None:
             with suppress(ConnectionClosedError, BadSubscriptionError, ConnectionReconnectingError):
                 await self._subscription.unsubscribe()
+                await self._make_way()
             self._subscription = None
+
+    async def _make_way(self) -> None:
+        """Let another replica be given messages at once, and not when we have asked for none for long."""
+        if self._pin is not None:
+            subject = f"$JS.API.CONSUMER.UNPIN.{self._spec.stream}.{self._spec.name}"
+            client = self._connection.client
+            await client.publish(subject, json.dumps({"group": PINNED_GROUP}).encode(), reply=client.new_inbox())
+            self._pin = None
 
     async def next(self, limit: int) -> list[Msg]:
         """Up to `limit` messages, as soon as there is one; empty after a second or so without any, and once closed."""
@@ -88,11 +105,13 @@ class PullLoop:
 
     async def _request(self, limit: int) -> None:
         self._wake.clear()
-        query = {
+        query: dict[str, object] = {
             "batch": limit,
-            "expires": int(_EXPIRES * 1e9),
+            "expires": int(self._expires * 1e9),
             "idle_heartbeat": int(HEARTBEAT * 1e9),
         }
+        if self._spec.pinned is not None:
+            query |= {"group": PINNED_GROUP, **({"id": self._pin} if self._pin is not None else {})}
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._spec.stream}.{self._spec.name}"
         assert self._subscription is not None  # noqa: S101  # for the type checker: `next` has refused None
         try:
@@ -101,7 +120,7 @@ class PullLoop:
             await asyncio.sleep(HEARTBEAT)  # never spin on a connection that is not there
             return
         self._requested = limit
-        self._expires_at = self._connection.clock.monotonic() + _EXPIRES
+        self._expires_at = self._connection.clock.monotonic() + self._expires
 
     async def _wait(self) -> Msg | None:
         assert self._subscription is not None  # noqa: S101  # for the type checker: `next` has refused None
@@ -122,16 +141,28 @@ class PullLoop:
         return await self._sort(message)
 
     async def _sort(self, message: Msg) -> Msg | None:
+        status = self._noted(message)
+        if status is None:
+            return message
+        if status in _GONE:
+            await self._revive(status, _description(message))
+        elif status not in _ORDINARY:
+            log.warning("a request was refused", consumer=self._spec.name, status=status, reason=_description(message))
+            await asyncio.sleep(HEARTBEAT)  # the next one may be too: never spin
+        return None
+
+    def _noted(self, message: Msg) -> str | None:
+        """The message's status, none for what is to be handled, with what it says of our request noted."""
         status = _status(message)
         if status is None:
             self._requested -= 1
-            return message
-        if status == "100":
-            return None  # a heartbeat
-        self._requested = 0
-        if status in _GONE:
-            await self._revive(status, _description(message))
-        return None
+            if self._spec.pinned is not None:
+                self._pin = (message.headers or {}).get("Nats-Pin-Id", self._pin)
+        elif status != "100":  # a heartbeat
+            self._requested = 0
+            if status == _OTHERS_PIN:
+                self._pin = None
+        return status
 
     def arrived(self, limit: int) -> list[Msg]:
         """Up to `limit` messages that are here already."""
@@ -142,12 +173,8 @@ class PullLoop:
             message = queue.get_nowait()
             queue.task_done()
             self._subscription._pending_size -= len(message.data)
-            status = _status(message)
-            if status is None:
-                self._requested -= 1
+            if self._noted(message) is None:
                 drained.append(message)
-            elif status != "100":
-                self._requested = 0
         return drained
 
     async def _after_silence(self) -> None:

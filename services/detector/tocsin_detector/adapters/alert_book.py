@@ -14,6 +14,7 @@ from tocsin_runtime import BusUnavailableError, Connection
 from tocsin_schemas import Envelope, Payload, caused_by
 from tocsin_schemas.events import AlertFired, AlertResolved
 from tocsin_schemas.ids import derive_id
+from tocsin_schemas.moments import EARLIEST
 from tocsin_schemas.subjects import alert_subject
 
 __all__ = ["AlertBook", "Told"]
@@ -22,6 +23,7 @@ TOLD = Counter("tocsin_alert_events_total", "Alert events published", ["event"])
 
 _OWN_IDS = 100_000
 _VOID_IDS = 10_000
+_FORGET_EVERY = timedelta(minutes=1)
 
 
 class Reading(Protocol):
@@ -46,6 +48,7 @@ class AlertBook:
     def __init__(self, connection: Connection, remember: timedelta) -> None:
         self._connection = connection
         self._followed = KnownAlerts(remember=remember)
+        self._forgets_at = EARLIEST
         self._reached = 0
         self._own: list[tuple[int, Word]] = []
         self._own_ids: OrderedDict[str, None] = OrderedDict()
@@ -84,7 +87,9 @@ class AlertBook:
         now = self._connection.clock.now()
         new = [envelope for envelope in envelopes if envelope.sequence > self._reached]
         words = (Word(each.data, each.time, None if each.id in self._own_ids else now, each.id) for each in new)
-        self._followed = self._followed.with_words(words, self._is_void).without_forgotten(now)
+        self._followed = self._followed.with_words(words, self._is_void)
+        if now >= self._forgets_at:  # all are looked through, and it makes no difference when
+            self._followed, self._forgets_at = self._followed.without_forgotten(now), now + _FORGET_EVERY
         self._reached = max(self._reached, envelopes[-1].sequence)
         self._own = [(sequence, word) for sequence, word in self._own if sequence > self._reached]
         self._changed()

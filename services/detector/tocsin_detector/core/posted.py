@@ -11,7 +11,7 @@ from tocsin_schemas.ids import fingerprint
 from tocsin_schemas.moments import EARLIEST, LATEST
 from tocsin_schemas.text import clean_line, clean_text
 
-__all__ = ["MAX_ALERTS", "PostedAlert", "RefusedAlert", "read_posted"]
+__all__ = ["MAX_ALERTS", "PostedAlert", "RefusedAlert", "read_moment", "read_posted"]
 
 MAX_ALERTS = 10_000
 _MAX_ANNOTATIONS = 64
@@ -65,7 +65,7 @@ def _read_one(item: JsonValue) -> PostedAlert:
     if not isinstance(item, dict):
         raise ValueError("is not an object")
     labels = _labels(item.get("labels"))
-    starts_at, ends_at = _moment(item.get("startsAt"), "startsAt"), _moment(item.get("endsAt"), "endsAt")
+    starts_at, ends_at = read_moment(item.get("startsAt"), "startsAt"), read_moment(item.get("endsAt"), "endsAt")
     if starts_at is not None and ends_at is not None and ends_at < starts_at:
         raise ValueError("endsAt lies before startsAt")
     url = item.get("generatorURL")
@@ -107,8 +107,9 @@ def _texts(value: JsonValue, field: str) -> dict[str, str]:
     return texts
 
 
-def _moment(value: JsonValue, field: str) -> datetime | None:
-    """RFC 3339. What lies outside of 1970 to 2200 is taken for the nearer of the two: some mean "for ever" by it."""
+def read_moment(value: JsonValue, field: str) -> datetime | None:
+    """RFC 3339; none where it is not set. What lies outside of 1970 to 2200 is taken for the nearer of the two: some
+    mean "for ever" by it. Raises ValueError naming the field."""
     if value is None or value == "":
         return None
     if not isinstance(value, str):

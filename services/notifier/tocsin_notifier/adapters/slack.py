@@ -38,15 +38,21 @@ _PLAIN_LENGTH = 2000
 class SlackSender:
     """Posts to channels and people."""
 
-    def __init__(self, http: Poster, now: Callable[[], datetime]) -> None:
-        self._http, self._now = http, now
+    def __init__(
+        self,
+        http: Poster,
+        now: Callable[[], datetime],
+        has_buttons: Callable[[SlackChannel], bool] = lambda _: False,
+    ) -> None:
+        """`has_buttons`: whether presses of buttons in this channel's messages can be believed."""
+        self._http, self._now, self._has_buttons = http, now, has_buttons
 
     async def send(self, letter: Letter) -> str:
         """The answer is the message's `ts`, the handle of its thread."""
         slack = letter.channel.slack
         if slack is None:
             raise permanent(f"{letter.channel.name} is not a Slack channel")
-        body = _post(letter)
+        body = _post(letter, with_buttons=self._has_buttons(slack))
         answer = await self._call(slack, body)
         if _error(answer) in _THREAD_GONE:
             body = {name: value for name, value in body.items() if name not in ("thread_ts", "reply_broadcast")}
@@ -67,13 +73,13 @@ class SlackSender:
         return _read(answer, self._now())
 
 
-def _post(letter: Letter) -> dict[str, Any]:
+def _post(letter: Letter, *, with_buttons: bool) -> dict[str, Any]:
     """The arguments of chat.postMessage. A page in a thread is shown in the channel too."""
     message = letter.message
     body: dict[str, Any] = {
         "channel": letter.address,
         "text": fallback_of(message),
-        "blocks": blocks_of(message),
+        "blocks": blocks_of(message, with_buttons=with_buttons),
         "parse": "none",
         "link_names": False,
         "unfurl_links": False,

@@ -5,9 +5,11 @@ Slack reads `<!channel>`, `<@U…>` and `<https://…|words>` in any text, so `&
 mrkdwn with `verbatim`, where Slack makes no links of its own.
 """
 
+import json
 from typing import Any
 
-from tocsin_notifier.core.message import Field, Message, Tone, plain_text
+from tocsin_notifier.core.clicks import name_of_button, value_of_button
+from tocsin_notifier.core.message import Button, Field, Message, Tone, plain_text
 
 __all__ = ["Block", "blocks_of", "escaped", "fallback_of"]
 
@@ -15,18 +17,19 @@ Block = dict[str, Any]  # Any: JSON for Slack
 
 _HEADER, _SECTION, _FIELD, _TEXT = 150, 2900, 1900, 3500
 _COMMAND, _COMMANDS = 400, 4
+_BUTTONS, _LABEL, _SURE = 6, 75, 300  # Slack: 25 buttons, but all blocks together must not be too long
 _MOST_BLOCKS, _MOST_CHARACTERS = 40, 11_000  # Slack: 50, and about 13,000 in all (slackapi/bolt-js#2509)
 _MARKS = ("🔴", "🟠", "🟡", "⚪")  # by rank; colour is repeated by the severity's name
 
 
-def blocks_of(message: Message) -> list[Block]:
+def blocks_of(message: Message, *, with_buttons: bool = False) -> list[Block]:
     """Header, what is said, facts, what to do, where to look. As much of it as Slack takes."""
     wanted = [
         {"type": "header", "text": _plain(f"{_mark(message)} {message.headline}", _HEADER)},
         *(_paragraph(text, message) for text in _rest_of_headline(message) + message.paragraphs),
         *_facts(message.fields),
     ]
-    last = [*_to_do(message), _context(message)]
+    last = [*_to_do(message), *(_buttons(message) if with_buttons else ()), _context(message)]
     kept: list[Block] = []
     room = _MOST_CHARACTERS - sum(map(_size, last))
     for block in wanted:
@@ -89,6 +92,31 @@ def _to_do(message: Message) -> list[Block]:
     return [{"type": "section", "text": _verbatim(f"👉 *To do*  {what}{commands}{otherwise}")}]
 
 
+def _buttons(message: Message) -> list[Block]:
+    buttons = message.buttons[:_BUTTONS]
+    elements = [_button(button, place, message.incident) for place, button in enumerate(buttons)]
+    return [{"type": "actions", "elements": elements}] if elements else []
+
+
+def _button(button: Button, place: int, incident: str) -> Block:
+    made: Block = {
+        "type": "button",
+        "action_id": name_of_button(button, place),
+        "text": _plain(button.label, _LABEL),
+        "value": value_of_button(button, incident),
+    }
+    if place == 0:
+        made["style"] = "primary"
+    if button.sure:
+        made["confirm"] = {
+            "title": _plain(f"{button.label}?", _LABEL),
+            "text": _plain(button.sure, _SURE),
+            "confirm": _plain("Yes", _LABEL),
+            "deny": _plain("Not now", _LABEL),
+        }
+    return made
+
+
 def _context(message: Message) -> Block:
     elements: list[Block] = [_plain(message.footer, _FIELD)]
     links = " · ".join(f"<{link.url}|{_cut(escaped(link.title), 60)}>" for link in message.links)
@@ -121,5 +149,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _size(block: Block) -> int:
+    if block["type"] == "actions":
+        return len(json.dumps(block, ensure_ascii=False))
     texts = [block.get("text", {}), *block.get("elements", ())]
     return sum(len(text.get("text", "")) for text in texts) + 80 * len(texts)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from tocsin_playbook.model.communicate import TemplateName
 from tocsin_schemas.text import clean_line, clean_text
 
-__all__ = ["Field", "Link", "Message", "ToDo", "Tone", "plain_text", "with_text"]
+__all__ = ["Button", "Field", "Link", "Message", "ToDo", "Tone", "plain_text", "with_text"]
 
 MAX_HEADLINE = 300
 
@@ -45,6 +45,19 @@ class ToDo:
 
 
 @dataclass(frozen=True, slots=True)
+class Button:
+    """Something that its reader can ask for with one press, where a channel has buttons."""
+
+    label: str
+    command: str
+    """The command's slug."""
+    action: str = ""
+    """The action that the command is about."""
+    sure: str = ""
+    """What the reader is asked before it is sent; not asked where empty."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """What is said to one recipient about one event. All text in it is plain text."""
 
@@ -62,6 +75,7 @@ class Message:
     to_do: ToDo | None = None
     footer: str = ""
     links: tuple[Link, ...] = ()
+    buttons: tuple[Button, ...] = ()
     page: str | None = None
     is_the_authors: bool = False
     """Whether headline and paragraphs are a template's, whose author may use the channel's own markup."""

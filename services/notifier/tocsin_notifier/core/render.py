@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from tocsin_notifier.core.buttons import buttons
 from tocsin_notifier.core.incident import Incident
 from tocsin_notifier.core.message import Message, ToDo, Tone
 from tocsin_notifier.core.news import news
@@ -43,6 +44,7 @@ def render(scene: Scene) -> Message:
         to_do=said.to_do,
         footer=clean_line(f"Incident {scene.incident.id} · {scene.playbook.metadata.name}"),
         links=scene.links if said.fields or said.to_do else (),  # a line of news needs none
+        buttons=buttons(scene, said.tone),
         page=notification.page,
     )
 

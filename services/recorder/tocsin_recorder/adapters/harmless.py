@@ -39,10 +39,10 @@ def harmless_json(value: Any) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def json_answer(document: BaseModel) -> Response:
+def json_answer(document: BaseModel, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """This document as an answer."""
     body = harmless_json(document.model_dump(mode="json"))
-    return Response(body, media_type="application/json", headers=dict(SAFE_HEADERS))
+    return Response(body, int(status), media_type="application/json", headers=dict(SAFE_HEADERS))
 
 
 def problem_answer(problem: Problem) -> Response:
@@ -51,6 +51,8 @@ def problem_answer(problem: Problem) -> Response:
     headers = dict(SAFE_HEADERS)
     if problem.status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "2"
+    if problem.status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="tocsin"'
     return Response(
         harmless_json(document), int(problem.status), media_type="application/problem+json", headers=headers
     )

@@ -57,6 +57,10 @@ class LogReader:
             return "making sure that the log is the one that is stored"
         return None if self._incidents.caught_up.is_set() else f"catching up, at {self._incidents.position}"
 
+    async def reach(self, sequence: int) -> None:
+        """Return when the timeline has everything up to this place of the log of incidents."""
+        await self._incidents.reach(sequence)
+
     async def stop(self) -> None:
         """Take nothing more. What is being stored may end, unless the database has kept it waiting for too long."""
         if self._stopped:
@@ -88,11 +92,22 @@ class LogReader:
 
     async def _start(self) -> None:
         for stream, follower in (("INCIDENTS", self._incidents), ("DEADLETTERS", self._dead_letters)):
-            await self._is_another(stream)
+            await self._make_sure(stream)
             follower.position = (await self._store.position(stream)).sequence
         self._sure.set()
         self._host.connection.on_reconnect(self._doubt)
         self._watching = asyncio.create_task(self._watch(), name="watch the log")
+
+    async def _make_sure(self, stream: str) -> None:
+        """Find out whether it is the stream that is stored, as soon as nats answers."""
+        while True:
+            try:
+                await self._is_another(stream)
+            except BusUnavailableError as error:
+                log.info("cannot compare the log yet", reason=str(error))
+                await self._host.clock.sleep(_ASK_AGAIN)
+            else:
+                return
 
     def _doubt(self) -> None:
         """Connected again, perhaps to a server that has lost something. Nothing is taken until that is known."""

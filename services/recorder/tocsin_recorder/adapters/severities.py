@@ -1,4 +1,4 @@
-"""How bad a severity is."""
+"""Which severities there are, and how bad each is."""
 
 from tocsin_playbook import Playbook
 from tocsin_recorder.core.summary import Summary
@@ -16,9 +16,13 @@ class Severities:
 
     def rank(self, summary: Summary) -> str:
         """`0` for the most severe to `3`; `other` where the playbook does not say."""
-        playbook = self._playbook(summary)
-        names = [severity.name for severity in playbook.severities] if playbook else []
+        names = self.ladder(summary)
         return str(min(names.index(summary.severity), 3)) if summary.severity in names else "other"
+
+    def ladder(self, summary: Summary) -> tuple[str, ...]:
+        """All severities that there are, the most severe first; none where the playbook is not known."""
+        playbook = self._playbook(summary)
+        return tuple(severity.name for severity in playbook.severities) if playbook else ()
 
     def _playbook(self, summary: Summary) -> Playbook | None:
         if summary.playbook is None:

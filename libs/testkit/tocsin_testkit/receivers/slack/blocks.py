@@ -24,8 +24,19 @@ ACTION_ELEMENTS = 25
 ACTION_ID = 255
 BUTTON_TEXT = 75
 BUTTON_VALUE = 2_000
+BUTTON_LABEL = 75
+CONFIRM_TITLE, CONFIRM_TEXT, CONFIRM_ANSWER = 100, 300, 30
 URL = 3_000
 ALT_TEXT = 2_000
+
+IN_ACTIONS = frozenset(
+    {
+        "button", "checkboxes", "datepicker", "datetimepicker", "overflow", "radio_buttons", "timepicker",
+        "workflow_button", "static_select", "external_select", "users_select", "conversations_select",
+        "channels_select", "multi_static_select", "multi_external_select", "multi_users_select",
+        "multi_conversations_select", "multi_channels_select",
+    }
+)  # fmt: skip
 
 Complaints = Iterator[str]
 
@@ -99,6 +110,9 @@ def _actions(block: Json, at: str) -> Complaints:
     seen: set[object] = set()
     for index, element in _items(block.get("elements")):
         yield from _element(element, f"{at}/elements/{index}")
+        kind = element.get("type") if isinstance(element, dict) else None
+        if kind and kind not in IN_ACTIONS:
+            yield f"unsupported type: {kind} [json-pointer:{at}/elements/{index}/type]"
         action_id = element.get("action_id") if isinstance(element, dict) else None
         if isinstance(action_id, str):
             if action_id in seen:
@@ -135,7 +149,26 @@ def _button(button: Json, at: str) -> Complaints:
         yield from _length(button["value"], BUTTON_VALUE, f"{at}/value")
     if "url" in button:
         yield from _length(button["url"], URL, f"{at}/url")
-    if button.get("style", "primary") not in {"primary", "danger"}:
+    if "accessibility_label" in button:
+        yield from _length(button["accessibility_label"], BUTTON_LABEL, f"{at}/accessibility_label")
+    if "confirm" in button:
+        yield from _confirm(button["confirm"], f"{at}/confirm")
+    yield from _style(button, at)
+
+
+def _confirm(dialog: object, at: str) -> Complaints:
+    if not isinstance(dialog, dict):
+        yield f"must be an object [json-pointer:{at}]"
+        return
+    yield from _text(dialog.get("title"), CONFIRM_TITLE, f"{at}/title", plain=True)
+    yield from _text(dialog.get("text"), CONFIRM_TEXT, f"{at}/text")
+    yield from _text(dialog.get("confirm"), CONFIRM_ANSWER, f"{at}/confirm", plain=True)
+    yield from _text(dialog.get("deny"), CONFIRM_ANSWER, f"{at}/deny", plain=True)
+    yield from _style(dialog, at)
+
+
+def _style(element: Json, at: str) -> Complaints:
+    if element.get("style", "primary") not in {"primary", "danger"}:
         yield f"style must be primary or danger [json-pointer:{at}/style]"
 
 

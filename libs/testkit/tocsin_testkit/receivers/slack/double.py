@@ -11,7 +11,7 @@ from typing import Self
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from tocsin_testkit.receivers.failures import Answers, Failure, Failures, Faulty
@@ -19,8 +19,9 @@ from tocsin_testkit.receivers.inbox import DEFAULT_TIMEOUT
 from tocsin_testkit.receivers.refusals import Refusal, Refusals
 from tocsin_testkit.receivers.serving import AppServer
 from tocsin_testkit.receivers.slack.arguments import Arguments, Json, RefusedError, read_arguments
-from tocsin_testkit.receivers.slack.methods import METHODS
+from tocsin_testkit.receivers.slack.methods import METHODS, TEAM
 from tocsin_testkit.receivers.slack.page import as_json, as_page
+from tocsin_testkit.receivers.slack.presses import Press, Presses, SlackReply
 from tocsin_testkit.receivers.slack.workspace import Channel, SlackMessage, TooFastError, Workspace
 
 __all__ = ["SlackCall", "SlackDouble"]
@@ -55,10 +56,14 @@ class SlackDouble:
         channels: Iterable[str] = ("incidents",),
         users: Iterable[str] = ("U0ALICE", "U0BOB"),
         per_channel_interval: timedelta | None = None,
+        signing_secret: str = "testkit",  # noqa: S107  # not a secret: the double's own
     ) -> None:
         self.token = token
+        self.signing_secret = signing_secret
         self._workspace = Workspace(channels, users, per_channel_interval)
+        self._presses = Presses(signing_secret)
         self._failures = Failures()
+        self._reply_failures = Failures()
         self._refusals = Refusals("Slack double")
         self._lock = threading.Lock()
         self._tokens = {token}
@@ -129,6 +134,29 @@ class SlackDouble:
         """`wait_for` in a test without an event loop."""
         return self._workspace.inbox.wait(predicate, timeout)
 
+    # --- people press buttons ------------------------------------------------------------------------------------
+
+    def press(
+        self, message: SlackMessage, button: str, *, user: str, home: str = TEAM, at: float | None = None
+    ) -> Press:
+        """Somebody presses a button of a message, named by its text or action_id, and confirms where they are asked.
+
+        `home`: the workspace they belong to. `at`: when, in seconds since 1970; now. The app is told by `Press.tell`.
+        Raises NoSuchButtonError.
+        """
+        return self._presses.press(message, button, user, self._server.url, home=home, at=at)
+
+    @property
+    def replies(self) -> tuple[SlackReply, ...]:
+        """What the app has answered to presses."""
+        return self._presses.inbox.items
+
+    async def wait_for_reply(
+        self, predicate: Callable[[SlackReply], bool] = lambda _: True, timeout: timedelta = DEFAULT_TIMEOUT
+    ) -> SlackReply:
+        """The first answer to a press, received or yet to come, for which it holds; else NothingArrivedError."""
+        return await self._presses.inbox.wait_for(predicate, timeout)
+
     # --- what it refused -----------------------------------------------------------------------------------------
 
     @property
@@ -150,6 +178,10 @@ class SlackDouble:
         """The next calls fail so (None: all until `heal`). Planned failures come in the order planned."""
         self._failures.plan(failure, times)
 
+    def fail_replies(self, failure: Failure, times: int | None = 1) -> None:
+        """The next answers to presses fail so (None: all until `heal`)."""
+        self._reply_failures.plan(failure, times)
+
     def refuse_with(self, error: str, times: int | None = 1) -> None:
         """The next calls get this Slack error, as `channel_not_found` or `fatal_error`, and do nothing."""
         body = json.dumps({"ok": False, "error": error}).encode()
@@ -158,6 +190,7 @@ class SlackDouble:
     def heal(self) -> None:
         """No more planned failures."""
         self._failures.heal()
+        self._reply_failures.heal()
 
     def revoke_token(self) -> None:
         """From now on `token` is refused with invalid_auth."""
@@ -168,9 +201,11 @@ class SlackDouble:
 
     def _app(self) -> Starlette:
         api = Starlette(routes=[Route("/{method}", self._answer, methods=["GET", "POST"])])
+        actions = Starlette(routes=[Route("/{rest:path}", self._take_reply, methods=["POST"])])
         return Starlette(
             routes=[
                 Mount("/api", app=Faulty(api, self._failures)),
+                Mount("/actions", app=Faulty(actions, self._reply_failures)),
                 Route("/received", self._show_json),
                 Route("/", self._show_page),
             ]
@@ -193,6 +228,15 @@ class SlackDouble:
             return JSONResponse({"ok": False, "error": "ratelimited"}, 429, {"retry-after": seconds})
         self._record(method, arguments, None)
         return JSONResponse(answer | _warnings(answer, arguments.warnings))
+
+    async def _take_reply(self, request: Request) -> Response:
+        try:
+            self._presses.answer(request.url.path, request.headers.get("content-type", ""), await request.body())
+        except RefusedError as refused:
+            self._refusals.add(Refusal("response_url", refused.error, refused.detail))
+            status = 404 if refused.error.endswith("_url") else 400
+            return JSONResponse({"ok": False, "error": refused.error}, status)
+        return PlainTextResponse("ok")
 
     def _handle(self, method: str, authorization: str | None, arguments: Arguments) -> Json:
         handler = METHODS.get(method)

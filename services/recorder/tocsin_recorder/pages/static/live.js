@@ -17,7 +17,7 @@ async function refresh() {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const brief = document.getElementById("brief")?.checked ?? false;
       const focused = document.activeElement?.id;
-      content.replaceChildren(...page.getElementById("content").childNodes);
+      put(page);
       document.title = page.title;
       const box = document.getElementById("brief");
       if (box) box.checked = brief;
@@ -33,6 +33,23 @@ async function refresh() {
       setTimeout(refresh, 200);
     }
   }
+}
+
+// A form that somebody has opened stays as it is; what stands around it is renewed.
+function put(page) {
+  const kept = document.getElementById("doing");
+  const fresh = page.getElementById("doing");
+  if (!kept?.querySelector("details[open]") || !fresh) {
+    content.replaceChildren(...page.getElementById("content").childNodes);
+    return;
+  }
+  const siblings = [...fresh.parentElement.childNodes];
+  const place = siblings.indexOf(fresh);
+  for (const old of [...kept.parentElement.childNodes]) {
+    if (old !== kept) old.remove();
+  }
+  kept.before(...siblings.slice(0, place));
+  kept.after(...siblings.slice(place + 1));
 }
 
 function span(milliseconds) {
