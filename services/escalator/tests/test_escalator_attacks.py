@@ -158,6 +158,17 @@ def test_an_update_of_who_is_on_it_does_not_stop_the_other_ways_of_who_was_added
     assert len(paged(world, "ada")) == 3, "an answer of hers stops them"
 
 
+def test_who_was_added_and_says_how_it_stands_has_answered() -> None:
+    world = opened(ANSWERING)
+    world.do(Acknowledge, by="bob")
+    world.do(AddResponder, target="person:ada", by="bob")
+    world.advance(minutes(1))
+    before = len(paged(world, "ada"))
+    world.do(Update, text="I look at the disks", by="ada")
+    world.advance(minutes(2))
+    assert len(paged(world, "ada")) == before
+
+
 def test_who_says_it_again_answers_for_their_own_ways_too() -> None:
     world = opened(ANSWERING)
     world.do(Acknowledge, by="ada")

@@ -92,8 +92,9 @@ def update(
     if held is not None and held.holds(draft.now) and held.lasting is not None and held.since != draft.now:
         ways = [each for each in draft.state.deadlines.values() if each.kind is DeadlineKind.CONTACT]
         _hold(draft, Actor(kind="person", name=held.by), held.lasting)
-        for each in ways:  # to go on with it answers for nobody who has been told since
-            if each.page is not None and draft.state.pages[each.page].target != f"person:{held.by}":
+        answered = {f"person:{held.by}", f"person:{by.name}"}
+        for each in ways:  # to go on with it answers for nobody else who has been told since
+            if each.page is not None and draft.state.pages[each.page].target not in answered:
                 set_next_way(draft, each.page, each.round, each.due_at)
     if draft.state.muted is None:
         set_next_update(draft, 0)

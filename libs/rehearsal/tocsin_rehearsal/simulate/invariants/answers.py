@@ -37,8 +37,8 @@ class NoWayAfterAnswer(Invariant):
                 last = max(self._answered.get(of_all, 0), self._answered.get(own, 0))
                 if last > self._paged.get(first, 0):
                     self.fails(f"{data.target} is told in another way although that was answered", incident)
-            case IncidentAcknowledged():
-                self._answered[incident, ""] = place
+            case IncidentAcknowledged(by=by):  # by no way: an update prolongs it, and answers for nobody else
+                self._answered[incident, "" if by.via is not None else by.name] = place
             case ResponderAnswered(person=person) | ResponderDeclined(person=person):
                 self._answered[incident, person] = place
             case _:
