@@ -176,9 +176,9 @@ async def test_acknowledge_pressed_in_slack_stops_the_paging_and_a_second_press_
     )
     await asyncio.sleep(max((due - datetime.now(UTC)).total_seconds(), 0) + 1.5)
     events = await system.log(page, has(IncidentAcknowledged))
-    assert [(e.by.name, e.by.via) for e in those(events, IncidentAcknowledged)] == [("ada", "slack")]  # type: ignore[attr-defined]
-    assert [e.target for e in those(events, ResponderPaged)] == ["person:ada"]  # type: ignore[attr-defined]
-    assert [e.by.name for e in those(events, CommandRejected)] == ["mallory"]  # type: ignore[attr-defined]
+    assert [(e.by.name, e.by.via) for e in those(events, IncidentAcknowledged)] == [("ada", "slack")]  # type: ignore[attr-defined]  # its own
+    assert [e.target for e in those(events, ResponderPaged)] == ["person:ada"]  # type: ignore[attr-defined]  # its own
+    assert [e.by.name for e in those(events, CommandRejected)] == ["mallory"]  # type: ignore[attr-defined]  # its own
 
 
 @pytest.mark.timeout(240)
@@ -195,8 +195,8 @@ async def test_cannot_take_it_and_escalate_tell_the_next_level_and_the_same_pres
     declined = await system.press(page_of_bob, "Can't take it", "U0BOB")
     assert declined.text.startswith("It is noted that you cannot take it.")
     events = await system.log(page, has(ResponderDeclined))
-    by_hand = [e for e in those(events, IncidentEscalated) if e.reason == "command"]  # type: ignore[attr-defined]
-    assert [(e.by.name, e.by.via) for e in by_hand] == [("ada", "slack")]  # type: ignore[attr-defined]
+    by_hand = [e for e in those(events, IncidentEscalated) if e.reason == "command"]  # type: ignore[attr-defined]  # its own
+    assert [(e.by.name, e.by.via) for e in by_hand] == [("ada", "slack")]  # type: ignore[attr-defined]  # its own
 
 
 @pytest.mark.timeout(240)
@@ -206,7 +206,7 @@ async def test_an_action_is_approved_from_slack_and_runs_once(system: WithButton
     reply = await system.press(request, "Approve restart", "U0ADA")
     assert reply.text == "You have approved restart."
     events = await system.log(request, has(VerificationPassed))
-    assert [(e.by.name, e.by.via) for e in those(events, ActionApproved)] == [("ada", "slack")]  # type: ignore[attr-defined]
+    assert [(e.by.name, e.by.via) for e in those(events, ActionApproved)] == [("ada", "slack")]  # type: ignore[attr-defined]  # its own
     late = await system.press(request, "Approve restart", "U0ADA")
     assert late.text.startswith("Not done: ")
 

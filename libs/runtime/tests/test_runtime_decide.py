@@ -27,7 +27,7 @@ class Texts:
 
 
 def decider(connection: Connection, reads: str = "own") -> Decider[tuple[str, ...]]:
-    return Decider(IncidentLog(connection), "escalator", Texts(), SystemClock(), reads=reads)  # type: ignore[arg-type]
+    return Decider(IncidentLog(connection), "escalator", Texts(), SystemClock(), reads=reads)  # type: ignore[arg-type]  # as given
 
 
 def count(state: tuple[str, ...], _: datetime) -> Sequence[Event]:
@@ -74,7 +74,7 @@ async def test_a_decision_to_do_nothing_is_not_made_on_a_stale_state(connection:
 async def test_racing_replicas_make_one_order_out_of_all_decisions(connection: Connection, reads: str) -> None:
     replicas = [decider(connection, reads) for _ in range(4)]
     await asyncio.gather(*(r.one("inc1", f"cause{i}-{n}", count) for i, r in enumerate(replicas) for n in range(5)))
-    texts = [event.data.text for event in await IncidentLog(connection).load("inc1")]  # type: ignore[attr-defined]
+    texts = [event.data.text for event in await IncidentLog(connection).load("inc1")]  # type: ignore[attr-defined]  # its own
     assert texts == [str(n) for n in range(20)]
 
 

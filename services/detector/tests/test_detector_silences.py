@@ -122,7 +122,7 @@ async def test_the_token_may_come_as_the_password_of_basic(bench: Bench) -> None
     """As amtool sends it with `basic_auth` in its configuration of HTTP."""
     answer = await bench.client.post("/api/v2/silences", json=bench.silence(), auth=("whoever", bench.token))
     assert answer.status_code == 200
-    assert bench.desk.commands[0].by == Actor.person("ada", "alertmanager-api")  # type: ignore[attr-defined]
+    assert bench.desk.commands[0].by == Actor.person("ada", "alertmanager-api")  # type: ignore[attr-defined]  # its own
 
 
 async def test_the_author_is_whose_token_it_is_and_who_is_named_besides_stands_in_the_reason(bench: Bench) -> None:
@@ -179,9 +179,9 @@ async def test_a_replacement_that_got_half_way_is_completed_by_its_repetition(be
         bench.desk.loses_answers = isinstance(command, LiftSilence)
         return await ask(command, cause)
 
-    ask, bench.desk.ask = bench.desk.ask, lose  # type: ignore[method-assign]
+    ask, bench.desk.ask = bench.desk.ask, lose  # type: ignore[method-assign]  # a failure is planted
     assert (await bench.post(document)).status_code == 503
-    bench.desk.ask = ask  # type: ignore[method-assign]
+    bench.desk.ask = ask  # type: ignore[method-assign]  # a failure is planted
     bench.desk.loses_answers = False
     new = await bench.set(document)
     assert await bench.listed() == [(new, "active"), (old, "expired")]
@@ -393,7 +393,7 @@ async def test_one_that_was_lifted_meanwhile_by_another_is_as_good_as_lifted(ben
         bench.desk.refused = lambda _: f"there is no silence {silence}, or it is over"
         return await ask(command, cause)
 
-    ask, bench.desk.ask = bench.desk.ask, overtaken  # type: ignore[method-assign]
+    ask, bench.desk.ask = bench.desk.ask, overtaken  # type: ignore[method-assign]  # a failure is planted
     assert (await bench.lift(silence)).status_code == 200
 
 

@@ -139,7 +139,7 @@ async def test_the_same_key_is_the_same_command_and_another_one_is_another(doors
 async def test_another_command_with_a_key_that_was_used_is_not_said_to_be_done(doors: Doors) -> None:
     for text in ("x", "y", "x"):
         await doors.post("add_note", {**IT, "text": text}, **{"idempotency-key": "k"})
-    assert [command.text for command in doors.answering.done.values()] == ["x", "y"]  # type: ignore[attr-defined]
+    assert [command.text for command in doors.answering.done.values()] == ["x", "y"]  # type: ignore[attr-defined]  # its own
 
 
 async def test_who_gave_no_key_is_told_one_with_which_it_is_done_once(doors: Doors) -> None:
@@ -166,7 +166,7 @@ async def test_a_key_is_its_persons_own(doors: Doors) -> None:
 @pytest.mark.parametrize("keys", [[""], ["x" * 256], ["\xe4"], ["a", "b"]])
 async def test_what_is_no_key_is_refused(doors: Doors, keys: list[str]) -> None:
     headers = [("authorization", f"Bearer {ADA}"), *(("idempotency-key", key.encode("latin-1")) for key in keys)]
-    answer = await doors.client.post("/api/v1/commands/escalate", json=IT, headers=headers)  # type: ignore[arg-type]
+    answer = await doors.client.post("/api/v1/commands/escalate", json=IT, headers=headers)  # type: ignore[arg-type]  # as given
     assert "Idempotency-Key" in problem(answer, 400)["detail"]
     assert doors.answering.asked == []
 

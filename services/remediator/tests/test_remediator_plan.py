@@ -234,7 +234,7 @@ def test_an_address_that_is_not_allowed_is_refused_before_any_claim() -> None:
     world = one_step('http: {url: "http://169.254.169.254/latest"}', more="        - {name: two, wait: 1s}")
     assert isinstance(world.until_it_rests(), Nothing)
     assert world.said == ["RunbookStarted", "ActionProposed", "ActionRefused", "RunbookFinished"]
-    assert "169.254.169.254:80 is not on the list" in world.log[-2].data.reason  # type: ignore[attr-defined]
+    assert "169.254.169.254:80 is not on the list" in world.log[-2].data.reason  # type: ignore[attr-defined]  # its own
     assert world.last.outcome is RunbookOutcome.ESCALATED
 
 

@@ -320,7 +320,7 @@ def test_a_refused_action_cannot_be_approved() -> None:
     world = World(playbook(step("kubernetes: {action: rollout_restart, namespace: a, deployment: b}"))).begin("P3")
     refusal = run(world, "only")
     world.tell(refusal[0], "c")
-    world.tell(ActionRefused(action=refusal[0].action, runbook="book", step="only", reason="no"))  # type: ignore[attr-defined]
+    world.tell(ActionRefused(action=refusal[0].action, runbook="book", step="only", reason="no"))  # type: ignore[attr-defined]  # its own
     with pytest.raises(CommandError, match="was refused: no"):
         approve(world)
 

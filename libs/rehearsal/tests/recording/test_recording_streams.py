@@ -263,10 +263,10 @@ async def test_a_restart_in_the_middle_loses_and_repeats_nothing(
         if asked == 3:
             nats_server.kill()
             restarting = asyncio.create_task(asyncio.to_thread(nats_server.start))
-            found = await page(*given, **named)  # type: ignore[arg-type]
+            found = await page(*given, **named)  # type: ignore[arg-type]  # passed on as it came
             await restarting
             return found
-        return await page(*given, **named)  # type: ignore[arg-type]
+        return await page(*given, **named)  # type: ignore[arg-type]  # passed on as it came
 
     monkeypatch.setattr(stored_module, "read_page", restart_before_the_second)
     await asyncio.wait_for(record(bus, out=tmp_path / "all.jsonl"), 40)

@@ -104,7 +104,7 @@ class PagerDutyApi:
     def _made_key(self, integration: str, document: JsonValue) -> str:
         """The key of a trigger that has none. Each is an alert of its own; but what is sent again because its answer
         was lost is the same."""
-        content = {name: value for name, value in dict(document).items() if name != "routing_key"}  # type: ignore[arg-type]
+        content = {name: value for name, value in dict(document).items() if name != "routing_key"}  # type: ignore[arg-type]  # as given
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         minute = int(self.clock.now().timestamp() // _SAME_WITHIN)
         before, now = (derive_id(SOURCE, integration, digest, each) for each in (minute - 1, minute))
